@@ -43,6 +43,8 @@ pub enum ErrorKind {
     MissingLength,
     /// The component whose result this one needs could not be judged.
     DependencyFailed,
+    /// Every component abstained, so there is nothing to add up.
+    NothingToJudge,
     /// A fault in Gavel itself.
     Internal,
 }
@@ -59,6 +61,7 @@ impl ErrorKind {
             Self::ExternalUnavailable => "external_unavailable",
             Self::MissingLength => "missing_length",
             Self::DependencyFailed => "dependency_failed",
+            Self::NothingToJudge => "nothing_to_judge",
             Self::Internal => "internal",
         }
     }

@@ -7,21 +7,30 @@
 //! What a model did is a [`Verdict`]; what the judge failed at is a [`GradeError`] and leaves the reward
 //! `null`. Nothing here does I/O, reads a clock or draws a random number, and the work on any input is bounded.
 
+pub mod advantage;
 mod completion;
 mod config;
 mod error;
 mod grader;
+mod hash;
+pub mod preset;
 mod regex;
 mod registry;
 mod reward;
+mod rubric;
+mod statistics;
 mod task;
 mod verdict;
+mod weight;
 
 pub use completion::{Completion, MAX_TEXT_BYTES};
 pub use config::{Fields, pointer_of};
 pub use error::{ConfigError, ErrorKind, GradeError, TaskError, TaskErrorKind};
 pub use grader::{GradeCompletion, GradeGroup, Grader, GroupView, Prepared, Resources};
+pub use hash::content_hash;
 pub use registry::{build_grader, grader_types};
 pub use reward::{ComponentReward, Reward, RewardError};
+pub use rubric::{Alone, Component, Outcome, PreparedRubric, Rubric, reference_hash};
 pub use task::{Instruction, Prompt, Reference, Task};
 pub use verdict::{Detail, Reason, Verdict};
+pub use weight::{Progress, Weight};

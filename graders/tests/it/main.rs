@@ -1,4 +1,7 @@
 //! The crate's tests in one binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs)]
 
+mod advantage;
+mod rubric;
 mod testdata;
+mod vectors;
