@@ -33,6 +33,8 @@ pub enum ErrorKind {
     SandboxFailed,
     /// The reference answer cannot be read.
     InvalidReference,
+    /// The task lacks what the rubric needs, or states it wrongly.
+    InvalidTask,
     /// The request's deadline passed before this completion was judged.
     DeadlineExceeded,
     /// The caller left before this completion was judged.
@@ -56,6 +58,7 @@ impl ErrorKind {
             Self::SandboxUnavailable => "sandbox_unavailable",
             Self::SandboxFailed => "sandbox_failed",
             Self::InvalidReference => "invalid_reference",
+            Self::InvalidTask => "invalid_task",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Cancelled => "cancelled",
             Self::ExternalUnavailable => "external_unavailable",

@@ -206,6 +206,11 @@ impl Rubric {
         self.components.iter().map(|c| c.weight.at(&c.name, progress)).collect()
     }
 
+    /// Whether a weight stays on once a metric switched it on, so that this has to be remembered.
+    pub fn has_latches(&self) -> bool {
+        self.components.iter().any(|c| matches!(c.weight, Weight::OnMetric { latch: true, .. }))
+    }
+
     /// The components whose latch closes now.
     pub fn closing_latches(&self, progress: &Progress) -> BTreeSet<String> {
         let closes = |c: &&Component| c.weight.closes_latch(&c.name, progress);

@@ -1,0 +1,54 @@
+//! The command line: one file for each command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod doctor;
+mod grade;
+mod keys;
+mod serve;
+mod tasks;
+
+/// Verifiable rewards for reinforcement learning on language models.
+#[derive(Debug, Parser)]
+#[command(name = "gavel", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API: rollouts in, rewards out.
+    Serve(serve::Serve),
+    /// Grade a file of groups, one JSON object a line, without a server.
+    Grade(grade::Grade),
+    /// Make tasks, and completions of them for trying things out.
+    Tasks(tasks::Tasks),
+    /// Make, list and revoke the keys that let callers in.
+    Keys(keys::Keys),
+    /// Show what is built in, what is missing and how to get it.
+    Doctor(doctor::Doctor),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What kept the command from doing its work; the exit code is then 2.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(command) => command.run(),
+            Command::Grade(command) => command.run(),
+            Command::Tasks(command) => command.run(),
+            Command::Keys(command) => command.run(),
+            Command::Doctor(command) => command.run(),
+        }
+    }
+}
+
+/// Runs async work to its end on a runtime of its own.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

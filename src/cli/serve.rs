@@ -1,0 +1,140 @@
+//! `gavel serve`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use graders::Resources;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+
+use crate::config::{ServeConfig, ServeSettings};
+use crate::judge::Judge;
+use crate::server::admission::Admission;
+use crate::server::auth::Gatekeeper;
+use crate::server::rubric_cache::RubricCache;
+use crate::server::{self, App, Settings, listen};
+use crate::store::Store;
+use crate::telemetry;
+
+/// Serve the HTTP API: rollouts in, rewards out.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// A TOML file with the settings below; the environment and flags go before it.
+    #[arg(long, env = "GAVEL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: ServeSettings,
+}
+
+/// Upper bounds of the histogram of grading times, in seconds.
+const GRADE_SECONDS: [f64; 14] =
+    [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0];
+/// How often histograms are folded, so that their samples do not pile up between scrapes.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let file = ServeSettings::from_file(self.config.as_deref())?;
+        let config = self.settings.or(file).resolve()?;
+        super::block_on(serve(config))
+    }
+}
+
+async fn serve(config: ServeConfig) -> anyhow::Result<ExitCode> {
+    let traces = telemetry::start(config.log_format, config.otlp_endpoint.as_deref())?;
+    let store = Store::open(&config.store).await?;
+    let open = decide_who_may_call(&config, &store).await?;
+    let metrics = metrics()?;
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let judge = Judge::start(config.n_threads, Resources::default()).context("cannot start the grading threads")?;
+    let app = Arc::new(App {
+        judge,
+        store: store.clone(),
+        admission: Admission::new(config.admission),
+        gatekeeper: Gatekeeper::new(open),
+        rubrics: RubricCache::default(),
+        metrics: metrics.clone(),
+        settings: Settings { max_deadline: config.max_deadline },
+    });
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(METRICS_UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    });
+    tracing::info!(%address, store = %store.describe(), threads = config.n_threads, open, "serving");
+    let router = server::router(Arc::clone(&app));
+    let n_cut = listen::serve(listener, router, app, config.connections, stop_signal()).await;
+    store.close().await;
+    traces.flush();
+    if n_cut > 0 {
+        tracing::warn!(connections = n_cut, "stopped before these had ended");
+        return Ok(ExitCode::FAILURE);
+    }
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether callers need no key: on this machine's own addresses as long as there are none, elsewhere only
+/// when told so.
+async fn decide_who_may_call(config: &ServeConfig, store: &Store) -> anyhow::Result<bool> {
+    if config.open {
+        return Ok(true);
+    }
+    let has_keys = store.api_keys().await?.iter().any(|key| key.revoked_at.is_none());
+    if listen::is_loopback(&config.listen) {
+        return Ok(!has_keys);
+    }
+    anyhow::ensure!(
+        has_keys,
+        "{} can be reached from other machines and there is no key yet: make one with `gavel keys create <name> \
+         --store {}`, or let everybody in with --open",
+        config.listen,
+        config.store
+    );
+    Ok(false)
+}
+
+fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("gavel_grade_seconds".to_owned()), &GRADE_SECONDS)?
+        .install_recorder()?;
+    metrics::describe_counter!("gavel_requests_total", "Requests answered, by route and status.");
+    metrics::describe_counter!("gavel_refused_total", "Requests refused with 429, by the limit that was reached.");
+    metrics::describe_counter!("gavel_groups_total", "Groups answered.");
+    metrics::describe_counter!("gavel_malformed_groups_total", "Groups that could not be read or judged.");
+    metrics::describe_counter!("gavel_completions_total", "Completions answered.");
+    metrics::describe_counter!("gavel_verdicts_total", "Verdicts, by grader and reason.");
+    metrics::describe_counter!("gavel_unjudged_total", "Completions without a reward, by what failed.");
+    metrics::describe_counter!("gavel_store_failures_total", "Failures of the store.");
+    metrics::describe_gauge!("gavel_pending_completions", "Completions waiting or being graded.");
+    metrics::describe_histogram!(
+        "gavel_grade_seconds",
+        metrics::Unit::Seconds,
+        "Time from a request's arrival to its rewards."
+    );
+    Ok(handle)
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("asked to stop");
+}

@@ -1,0 +1,224 @@
+//! Configuration: read once (file, then environment, then flags), checked whole, passed down.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::server::admission;
+use crate::server::listen::Connections;
+
+/// Settings of `gavel serve` as they may be given: by flag, by environment, or in a TOML file with the same
+/// names (underscores for dashes).
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServeSettings {
+    /// Address to listen on [default: 127.0.0.1:7717].
+    #[arg(long, env = "GAVEL_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where results are kept: a SQLite file, or a postgres:// URL [default: gavel.db].
+    #[arg(long, env = "GAVEL_STORE", value_name = "FILE|URL")]
+    pub store: Option<String>,
+    /// Let everybody in on any address, without keys.
+    #[arg(long, env = "GAVEL_OPEN", num_args = 0..=1, default_missing_value = "true")]
+    pub open: Option<bool>,
+    /// Threads that grade [default: one for each core].
+    #[arg(long, env = "GAVEL_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// Requests inside at one time; more get 429 [default: 256].
+    #[arg(long, env = "GAVEL_MAX_REQUESTS", value_name = "N")]
+    pub max_requests: Option<usize>,
+    /// Completions waiting or being graded at one time; more get 429 [default: 8192].
+    #[arg(long, env = "GAVEL_MAX_COMPLETIONS", value_name = "N")]
+    pub max_completions: Option<usize>,
+    /// Size of one request's body after decompression, in bytes [default: 33554432].
+    #[arg(long, env = "GAVEL_MAX_BODY_BYTES", value_name = "BYTES")]
+    pub max_body_bytes: Option<usize>,
+    /// Size of all bodies inside at one time, in bytes [default: 268435456].
+    #[arg(long, env = "GAVEL_MAX_TOTAL_BODY_BYTES", value_name = "BYTES")]
+    pub max_total_body_bytes: Option<usize>,
+    /// Connections open at one time [default: 4096].
+    #[arg(long, env = "GAVEL_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// Longest time a request may wait for its grades, in milliseconds [default: 120000].
+    #[arg(long, env = "GAVEL_MAX_DEADLINE_MS", value_name = "MS")]
+    pub max_deadline_ms: Option<u64>,
+    /// Time between the signal to stop and the end of accepting, in milliseconds [default: 0].
+    #[arg(long, env = "GAVEL_DRAIN_DELAY_MS", value_name = "MS")]
+    pub drain_delay_ms: Option<u64>,
+    /// Time that accepted requests get to end after the signal to stop, in milliseconds [default: 120000].
+    #[arg(long, env = "GAVEL_DRAIN_TIMEOUT_MS", value_name = "MS")]
+    pub drain_timeout_ms: Option<u64>,
+    /// How logs are written [default: text on a terminal, json elsewhere].
+    #[arg(long, env = "GAVEL_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Where OpenTelemetry traces are sent (OTLP over HTTP), such as http://127.0.0.1:4318 [default: nowhere].
+    #[arg(long, env = "GAVEL_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// The configuration of `gavel serve`, complete and checked.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Where results are kept.
+    pub store: String,
+    /// Let everybody in.
+    pub open: bool,
+    /// Threads that grade.
+    pub n_threads: usize,
+    /// What may wait.
+    pub admission: admission::Limits,
+    /// Connections and their ends.
+    pub connections: Connections,
+    /// The longest deadline.
+    pub max_deadline: Duration,
+    /// How logs are written.
+    pub log_format: Option<LogFormat>,
+    /// Where traces go.
+    pub otlp_endpoint: Option<String>,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFault {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration {} is wrong", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of range.
+    #[error("--{setting} {message}")]
+    Value {
+        /// The setting, as its flag is called.
+        setting: &'static str,
+        /// What would be right.
+        message: &'static str,
+    },
+}
+
+/// The address where nothing else is said.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7717);
+/// The store where nothing else is said.
+pub const DEFAULT_STORE: &str = "gavel.db";
+const DEFAULT_MAX_REQUESTS: usize = 256;
+const DEFAULT_MAX_COMPLETIONS: usize = 8192;
+const DEFAULT_MAX_BODY_BYTES: usize = 32 << 20;
+const DEFAULT_MAX_TOTAL_BODY_BYTES: usize = 256 << 20;
+const DEFAULT_MAX_CONNECTIONS: usize = 4096;
+const DEFAULT_MAX_DEADLINE_MS: u64 = 120_000;
+const DEFAULT_DRAIN_TIMEOUT_MS: u64 = 120_000;
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+impl ServeSettings {
+    /// Reads the file, if one is given.
+    ///
+    /// # Errors
+    /// Names the file, the line and the field.
+    pub fn from_file(path: Option<&Path>) -> Result<Self, ConfigFault> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let read = |source| ConfigFault::Read { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        toml::from_str(&text)
+            .map_err(|source| ConfigFault::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// These settings, and what they leave open from `fallback`.
+    #[must_use]
+    pub fn or(self, fallback: Self) -> Self {
+        Self {
+            listen: self.listen.or(fallback.listen),
+            store: self.store.or(fallback.store),
+            open: self.open.or(fallback.open),
+            threads: self.threads.or(fallback.threads),
+            max_requests: self.max_requests.or(fallback.max_requests),
+            max_completions: self.max_completions.or(fallback.max_completions),
+            max_body_bytes: self.max_body_bytes.or(fallback.max_body_bytes),
+            max_total_body_bytes: self.max_total_body_bytes.or(fallback.max_total_body_bytes),
+            max_connections: self.max_connections.or(fallback.max_connections),
+            max_deadline_ms: self.max_deadline_ms.or(fallback.max_deadline_ms),
+            drain_delay_ms: self.drain_delay_ms.or(fallback.drain_delay_ms),
+            drain_timeout_ms: self.drain_timeout_ms.or(fallback.drain_timeout_ms),
+            log_format: self.log_format.or(fallback.log_format),
+            otlp_endpoint: self.otlp_endpoint.or(fallback.otlp_endpoint),
+        }
+    }
+
+    /// The complete configuration.
+    ///
+    /// # Errors
+    /// Names the setting that is out of range.
+    pub fn resolve(self) -> Result<ServeConfig, ConfigFault> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let max_body_bytes = positive("max-body-bytes", self.max_body_bytes, DEFAULT_MAX_BODY_BYTES)?;
+        let total = positive("max-total-body-bytes", self.max_total_body_bytes, DEFAULT_MAX_TOTAL_BODY_BYTES)?;
+        // One body is counted in 32 bits by the admission's permits.
+        if max_body_bytes > u32::MAX as usize {
+            return Err(ConfigFault::Value { setting: "max-body-bytes", message: "is below 4 GiB" });
+        }
+        if total < max_body_bytes {
+            let message = "must be at least --max-body-bytes";
+            return Err(ConfigFault::Value { setting: "max-total-body-bytes", message });
+        }
+        Ok(ServeConfig {
+            listen: self.listen.unwrap_or(DEFAULT_LISTEN),
+            store: self.store.unwrap_or_else(|| DEFAULT_STORE.to_owned()),
+            open: self.open.unwrap_or(false),
+            n_threads: positive("threads", self.threads, cores)?,
+            admission: admission::Limits {
+                max_requests: positive("max-requests", self.max_requests, DEFAULT_MAX_REQUESTS)?,
+                max_completions: positive("max-completions", self.max_completions, DEFAULT_MAX_COMPLETIONS)?,
+                max_body_bytes,
+                max_total_body_bytes: total,
+                body_timeout: BODY_TIMEOUT,
+            },
+            connections: Connections {
+                max_connections: positive("max-connections", self.max_connections, DEFAULT_MAX_CONNECTIONS)?,
+                header_timeout: HEADER_TIMEOUT,
+                drain_delay: Duration::from_millis(self.drain_delay_ms.unwrap_or(0)),
+                drain_timeout: Duration::from_millis(self.drain_timeout_ms.unwrap_or(DEFAULT_DRAIN_TIMEOUT_MS)),
+            },
+            max_deadline: Duration::from_millis(self.max_deadline_ms.unwrap_or(DEFAULT_MAX_DEADLINE_MS)),
+            log_format: self.log_format,
+            otlp_endpoint: self.otlp_endpoint,
+        })
+    }
+}
+
+/// The most threads, connections or requests that make sense on any machine.
+const MAX_COUNT: usize = 1 << 40;
+
+fn positive(setting: &'static str, value: Option<usize>, default: usize) -> Result<usize, ConfigFault> {
+    let value = value.unwrap_or(default);
+    if value == 0 || value > MAX_COUNT {
+        return Err(ConfigFault::Value { setting, message: "must be at least 1 and not absurdly large" });
+    }
+    Ok(value)
+}

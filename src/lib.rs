@@ -1,0 +1,3 @@
+//! Gavel: a verifiable-reward environment and judging server.
+
+pub mod judge;

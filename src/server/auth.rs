@@ -1,0 +1,112 @@
+//! Who may call: bearer keys, stored hashed.
+//!
+//! A key is 32 random bytes, so its plain SHA-256 cannot be searched for and a slow password hash would only
+//! slow every request down.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use sha2::{Digest, Sha256};
+
+use super::problem::Problem;
+use super::{App, store_problem};
+use crate::store::KeyHash;
+
+/// What every key begins with, so that a leaked one is recognised.
+const KEY_PREFIX: &str = "gavel_";
+/// How long a key that was found is believed without asking the store: a revoked key works that long.
+const TRUST: Duration = Duration::from_secs(10);
+/// How many keys are remembered.
+const MAX_REMEMBERED: usize = 4096;
+
+/// Makes a new key: the text for the caller, the hash for the store.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn new_key() -> Result<(String, KeyHash), getrandom::Error> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)?;
+    let mut key = KEY_PREFIX.to_owned();
+    for byte in secret {
+        let _ = write!(key, "{byte:02x}");
+    }
+    let hash = hash_of(&key);
+    Ok((key, hash))
+}
+
+fn hash_of(key: &str) -> KeyHash {
+    KeyHash(Sha256::digest(key.as_bytes()).into())
+}
+
+/// Decides who may call.
+#[derive(Debug)]
+pub struct Gatekeeper {
+    open: bool,
+    known: RwLock<HashMap<KeyHash, Instant>>,
+}
+
+impl Gatekeeper {
+    /// Lets everybody in when `open`, else only who has a key.
+    pub fn new(open: bool) -> Self {
+        Self { open, known: RwLock::default() }
+    }
+
+    fn remembers(&self, hash: &KeyHash) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(hash).is_some_and(|since| since.elapsed() < TRUST)
+    }
+
+    fn remember(&self, hash: KeyHash) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
+        }
+        known.insert(hash, Instant::now());
+    }
+}
+
+/// Lets a request through when it may.
+pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if app.gatekeeper.open {
+        return next.run(request).await;
+    }
+    match admit(&app, &request).await {
+        Ok(()) => next.run(request).await,
+        Err(problem) => {
+            app.admission.discard(request.into_body()).await;
+            problem.into_response()
+        }
+    }
+}
+
+async fn admit(app: &App, request: &Request) -> Result<(), Problem> {
+    let header = request.headers().get(header::AUTHORIZATION).ok_or_else(|| {
+        Problem::unauthorized("send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key")
+    })?;
+    let key = header
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim())
+        .filter(|key| key.starts_with(KEY_PREFIX))
+        .ok_or_else(|| Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`")))?;
+    let hash = hash_of(key);
+    if app.gatekeeper.remembers(&hash) {
+        return Ok(());
+    }
+    match app.store.find_api_key(&hash).await.map_err(store_problem)? {
+        Some(key) if key.revoked_at.is_none() => {
+            app.gatekeeper.remember(hash);
+            Ok(())
+        }
+        Some(_) => Err(Problem::unauthorized("this key was revoked; `gavel keys create <name>` makes another")),
+        None => Err(Problem::unauthorized("this key is not known here; `gavel keys list` shows those that are")),
+    }
+}

@@ -1,0 +1,52 @@
+//! `GET /healthz`, `/readyz` and `/metrics`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use http::header;
+use serde_json::json;
+
+use super::problem::Problem;
+use super::{App, auth};
+
+/// How long the store may take to show that it is there.
+const PING_TIME: Duration = Duration::from_secs(2);
+
+/// Probes are open to everybody, they say nothing but yes or no; metrics need a key like the rest.
+pub fn routes(app: Arc<App>) -> Router {
+    let guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard))
+        .with_state(Arc::clone(&app));
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(app).merge(guarded)
+}
+
+/// The process runs.
+async fn healthz() -> Response {
+    super::json(&json!({"status": "ok"}))
+}
+
+/// Requests will be taken: the store answers and the server is not stopping.
+async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    if app.admission.is_draining() {
+        return Err(Problem::draining());
+    }
+    match tokio::time::timeout(PING_TIME, app.store.ping()).await {
+        Ok(Ok(())) => Ok(super::json(&json!({"status": "ready", "version": env!("CARGO_PKG_VERSION")}))),
+        Ok(Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the store does not answer");
+            Err(Problem::store_unavailable())
+        }
+        Err(_) => Err(Problem::store_unavailable()),
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    metrics::gauge!("gavel_pending_completions").set(app.admission.n_completions() as f64);
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (content_type, app.metrics.render()).into_response()
+}

@@ -1,0 +1,37 @@
+//! Rubrics that were read lately, so that a request pays for its rubric once and not each time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use graders::{ConfigError, Rubric, content_hash};
+use serde_json::Value;
+
+/// How many rubrics are kept; trainers use a few.
+const MAX_RUBRICS: usize = 256;
+
+/// Rubrics by the hash of what they say.
+#[derive(Debug, Default)]
+pub struct RubricCache {
+    rubrics: RwLock<HashMap<String, Arc<Rubric>>>,
+}
+
+impl RubricCache {
+    /// Reads a rubric, or finds it read.
+    ///
+    /// # Errors
+    /// As [`Rubric::from_value`].
+    pub fn read(&self, spec: &Value) -> Result<Arc<Rubric>, ConfigError> {
+        let hash = content_hash(spec);
+        if let Some(rubric) = self.rubrics.read().unwrap_or_else(PoisonError::into_inner).get(&hash) {
+            return Ok(Arc::clone(rubric));
+        }
+        let rubric = Arc::new(Rubric::from_value(spec)?);
+        let mut rubrics = self.rubrics.write().unwrap_or_else(PoisonError::into_inner);
+        // A flood of one-off rubrics empties the cache now and then instead of filling memory.
+        if rubrics.len() >= MAX_RUBRICS {
+            rubrics.clear();
+        }
+        rubrics.insert(hash, Arc::clone(&rubric));
+        Ok(rubric)
+    }
+}
