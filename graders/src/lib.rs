@@ -9,12 +9,18 @@
 
 mod completion;
 mod config;
+mod countdown;
 mod error;
+mod format;
 mod grader;
+mod json;
+mod length;
 mod regex;
 mod registry;
+mod repetition;
 mod reward;
 mod task;
+mod thought;
 mod verdict;
 
 pub use completion::{Completion, MAX_TEXT_BYTES};

@@ -1,4 +1,8 @@
 //! The crate's tests in one binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs)]
 
+mod forms;
+mod grading;
+mod length;
 mod testdata;
+mod vectors;
