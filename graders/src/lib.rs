@@ -7,6 +7,7 @@
 //! What a model did is a [`Verdict`]; what the judge failed at is a [`GradeError`] and leaves the reward
 //! `null`. Nothing here does I/O, reads a clock or draws a random number, and the work on any input is bounded.
 
+mod code;
 mod completion;
 mod config;
 mod countdown;

@@ -12,6 +12,7 @@ type Build = fn(Fields) -> Result<Arc<dyn Grader>, ConfigError>;
 
 /// Every grader type, in the order of the names.
 const GRADERS: &[(&str, Build)] = &[
+    ("code", crate::code::build),
     ("countdown", crate::countdown::build),
     ("format", crate::format::build),
     ("json", crate::json::build),

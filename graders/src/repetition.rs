@@ -19,6 +19,8 @@ use crate::verdict::{Reason, Verdict};
 
 /// The longest n-gram: four bigrams, whose numbers of 32 bits fit in one key of 128.
 const MAX_N: u32 = 8;
+/// The largest penalty that may be configured.
+const MAX_PENALTY: f64 = 1e6;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,8 +69,8 @@ pub(crate) fn build(fields: Fields) -> Result<Arc<dyn Grader>, ConfigError> {
     if spec.n.is_some_and(|n| !(1..=MAX_N).contains(&n)) {
         return Err(ConfigError::new("/n", format!("expected a whole number from 1 to {MAX_N}")));
     }
-    if spec.max_penalty > 0.0 {
-        return Err(ConfigError::new("/max_penalty", "expected a number that is not above 0"));
+    if !(-MAX_PENALTY..=0.0).contains(&spec.max_penalty) {
+        return Err(ConfigError::new("/max_penalty", format!("expected a number from -{MAX_PENALTY} to 0")));
     }
     Ok(Arc::new(RepetitionGrader { spec }))
 }

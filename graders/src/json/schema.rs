@@ -210,7 +210,7 @@ impl<'s> Graph<'s> {
                     return Err(SchemaProblem::new(place, message));
                 }
                 ("$ref" | "$dynamicRef", Value::String(target)) => {
-                    self.references.push((index, target, place.clone()))
+                    self.references.push((index, target, place.clone()));
                 }
                 ("$anchor" | "$dynamicAnchor", Value::String(anchor)) => {
                     self.by_anchor.insert(anchor.clone(), index);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Answer, Correctness, GroupJudge, GroupRule, Unit, positive};
+use super::{Answer, Correctness, GroupJudge, GroupRule, Unit, positive, score_field};
 use crate::config::{self, Fields};
 use crate::error::{ConfigError, TaskError};
 use crate::grader::{Grader, Prepared, Resources};
@@ -70,6 +70,16 @@ struct Curve {
 pub(super) fn build(fields: Fields) -> Result<Arc<dyn Grader>, ConfigError> {
     let spec: Spec = config::read(fields)?;
     positive("/max_length", spec.max_length)?;
+    let scores = [
+        ("/correct_start", spec.correct_start),
+        ("/correct_end", spec.correct_end),
+        ("/wrong_start", spec.wrong_start),
+        ("/wrong_end", spec.wrong_end),
+        ("/exceeded", spec.exceeded),
+    ];
+    for (pointer, score) in scores {
+        score.map_or(Ok(()), |score| score_field(pointer, score))?;
+    }
     let (correct, wrong, exceeded) = match spec.variant {
         Variant::Trl if spec.exceeded.is_some() => {
             return Err(ConfigError::new(

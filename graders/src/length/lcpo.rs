@@ -94,8 +94,8 @@ pub(super) fn build_max(fields: Fields) -> Result<Arc<dyn Grader>, ConfigError> 
 
 impl LcpoGrader {
     fn checked(self) -> Result<Arc<dyn Grader>, ConfigError> {
-        if self.alpha <= 0.0 {
-            return Err(ConfigError::new("/alpha", "expected a number above 0"));
+        if !(self.alpha > 0.0 && self.alpha <= 1.0) {
+            return Err(ConfigError::new("/alpha", "expected a number above 0, at most 1"));
         }
         if self.delta.is_some_and(|delta| !(0.0..=1.0).contains(&delta)) {
             return Err(ConfigError::new("/delta", "expected a number from 0 to 1"));

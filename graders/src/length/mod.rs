@@ -184,6 +184,17 @@ fn read_checked<T: serde::de::DeserializeOwned>(
     Ok(spec)
 }
 
+/// The largest value that a score may be configured to; keeps every score finite and every sum sensible.
+const MAX_SCORE: f64 = 1e6;
+
+/// A field that is a score.
+fn score_field(pointer: &str, value: f64) -> Result<(), ConfigError> {
+    if value.abs() > MAX_SCORE {
+        return Err(ConfigError::new(pointer, format!("expected a number from -{MAX_SCORE} to {MAX_SCORE}")));
+    }
+    Ok(())
+}
+
 /// A field that counts units of length and has to be positive.
 fn positive(pointer: &str, value: u32) -> Result<(), ConfigError> {
     if value == 0 { Err(ConfigError::new(pointer, "expected a whole number above 0")) } else { Ok(()) }

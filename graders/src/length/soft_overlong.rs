@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Unit, positive, read_checked, scored};
+use super::{Unit, positive, read_checked, score_field, scored};
 use crate::completion::Completion;
 use crate::config::Fields;
 use crate::error::{ConfigError, GradeError, TaskError};
@@ -42,6 +42,7 @@ impl Spec {
         if self.l_cache > self.l_max {
             return Err(ConfigError::new("/l_cache", "expected at most `l_max`"));
         }
+        score_field("/penalty_factor", self.penalty_factor)?;
         if self.penalty_factor < 0.0 {
             return Err(ConfigError::new("/penalty_factor", "expected a number that is not negative"));
         }

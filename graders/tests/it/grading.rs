@@ -45,11 +45,11 @@ pub(crate) fn grade_group(
 }
 
 /// What a component found that gave this score; `None` is an abstention.
-pub(crate) fn found(score: Option<f64>) -> Result<Verdict, GradeError> {
-    Ok(match score {
+pub(crate) fn found(score: Option<f64>) -> Verdict {
+    match score {
         Some(score) => Verdict::new(score, Reason::Match),
         None => Verdict::abstain(Reason::Undecided),
-    })
+    }
 }
 
 /// What a component found that could not judge.

@@ -37,7 +37,7 @@ fn kimi_vectors() {
     for case in reward_cases::<Case>("kimi_length") {
         let grader = json!({"type": "length", "rule": "kimi", "correct": "accuracy"});
         let completions: Vec<_> = case.lengths.iter().copied().map(long).collect();
-        let read: Vec<_> = case.correct.iter().map(|score| found(Some(*score))).collect();
+        let read: Vec<_> = case.correct.iter().map(|score| Ok(found(Some(*score)))).collect();
         let verdicts = grade_group(&grader, &Task::default(), &completions, &read);
         assert_eq!(verdicts.len(), case.expected.len());
         for (verdict, expected) in verdicts.into_iter().zip(&case.expected) {
@@ -49,7 +49,7 @@ fn kimi_vectors() {
 /// Runs the cases of a rule that looks at one answer and whether it is right.
 fn answer_vectors(section: &str, grader_of: impl Fn(&Value) -> Value) {
     for case in reward_values(section) {
-        let read = [found(Some(f64::from(case["correct"].as_bool().unwrap())))];
+        let read = [Ok(found(Some(f64::from(case["correct"].as_bool().unwrap()))))];
         let completions = [long(u32_of(&case["length"]))];
         let verdicts = grade_group(&grader_of(&case), &Task::default(), &completions, &read);
         let score = verdicts[0].clone().unwrap().score.unwrap();
@@ -104,9 +104,9 @@ fn every_group_gets_its_verdicts() {
             .iter()
             .map(|read| match read.as_str() {
                 Some("failed") => failed(),
-                Some("abstained") => found(None),
+                Some("abstained") => Ok(found(None)),
                 Some(other) => panic!("{}: {other}", row.name),
-                None => found(Some(read.as_f64().unwrap())),
+                None => Ok(found(Some(read.as_f64().unwrap()))),
             })
             .collect();
         let verdicts = grade_group(&row.grader, &row.task, &row.completions, &read);
@@ -158,6 +158,11 @@ fn wrong_configurations_are_refused_where_they_are_wrong() {
         ),
         (json!({"type": "length", "rule": "cosine", "correct": "a", "max_length": 0}), "/max_length"),
         (json!({"type": "length", "rule": "lcpo_exact", "correct": "a", "alpha": 0}), "/alpha"),
+        (json!({"type": "length", "rule": "lcpo_exact", "correct": "a", "alpha": 1e308}), "/alpha"),
+        (
+            json!({"type": "length", "rule": "cosine", "correct": "a", "max_length": 5, "wrong_end": -1e308}),
+            "/wrong_end",
+        ),
         (json!({"type": "length", "rule": "lcpo_max", "correct": "a", "delta": 1.5}), "/delta"),
         (json!({"type": "length", "rule": "lcpo_max", "correct": "a", "target": 0}), "/target"),
     ] {
@@ -180,7 +185,7 @@ proptest! {
     ) {
         let grader = json!({"type": "length", "rule": "kimi", "correct": "accuracy"});
         let completions: Vec<_> = group.iter().map(|(length, _)| long(*length)).collect();
-        let read: Vec<_> = group.iter().map(|(_, right)| found(Some(f64::from(*right)))).collect();
+        let read: Vec<_> = group.iter().map(|(_, right)| Ok(found(Some(f64::from(*right))))).collect();
         let verdicts = grade_group(&grader, &Task::default(), &completions, &read);
         prop_assert_eq!(verdicts.len(), group.len());
         for (verdict, (_, right)) in verdicts.into_iter().zip(group) {
