@@ -47,7 +47,7 @@ const THOUGHT: &str = "<think>\nFirst add the numbers, then compare the sum with
 
 #[divan::bench_group]
 mod usual {
-    use super::*;
+    use super::{Bencher, THOUGHT, bench, json, judge};
 
     #[divan::bench]
     fn countdown(bencher: Bencher<'_, '_>) {
@@ -85,7 +85,7 @@ mod usual {
 
 #[divan::bench_group(sample_count = 10)]
 mod megabyte {
-    use super::*;
+    use super::{Bencher, MAX_TEXT_BYTES, bench, filled, json};
 
     #[divan::bench(args = ["[[],", "[1,", "{\"a\":1,", "1"])]
     fn json_syntax(bencher: Bencher<'_, '_>, part: &str) {
