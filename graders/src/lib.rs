@@ -8,18 +8,25 @@
 //! `null`. Nothing here does I/O, reads a clock or draws a random number, and the work on any input is bounded.
 
 pub mod advantage;
+mod code;
 mod completion;
 mod config;
+mod countdown;
 mod error;
+mod format;
 mod grader;
 mod hash;
+mod json;
+mod length;
 pub mod preset;
 mod regex;
 mod registry;
+mod repetition;
 mod reward;
 mod rubric;
 mod statistics;
 mod task;
+mod thought;
 mod verdict;
 mod weight;
 

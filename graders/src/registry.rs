@@ -11,7 +11,15 @@ use crate::grader::Grader;
 type Build = fn(Fields) -> Result<Arc<dyn Grader>, ConfigError>;
 
 /// Every grader type, in the order of the names.
-const GRADERS: &[(&str, Build)] = &[("regex", crate::regex::build)];
+const GRADERS: &[(&str, Build)] = &[
+    ("code", crate::code::build),
+    ("countdown", crate::countdown::build),
+    ("format", crate::format::build),
+    ("json", crate::json::build),
+    ("length", crate::length::build),
+    ("regex", crate::regex::build),
+    ("repetition", crate::repetition::build),
+];
 
 /// The names of all grader types.
 pub fn grader_types() -> impl Iterator<Item = &'static str> {

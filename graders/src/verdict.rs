@@ -142,6 +142,8 @@ reasons! {
     OverLength = "over_length",
     /// The score follows from the length by the configured rule.
     LengthScored = "length_scored",
+    /// The component whose verdict this one needs abstained.
+    DependencyAbstained = "dependency_abstained",
     /// The text does not repeat itself.
     NotRepetitive = "not_repetitive",
     /// The text repeats itself.

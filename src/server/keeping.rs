@@ -38,7 +38,8 @@ impl Run {
             let latched: BTreeSet<String> = app.store.latches(&name).await.map_err(super::store_problem)?;
             progress.latched = latched;
             for latch in rubric.rubric.closing_latches(progress) {
-                app.store.set_latch(&name, &latch).await.map_err(super::store_problem)?;
+                let component = Name::parse("component", latch.as_str()).map_err(super::store_problem)?;
+                app.store.set_latch(&name, &component).await.map_err(super::store_problem)?;
                 progress.latched.insert(latch);
             }
         }

@@ -57,6 +57,21 @@ enum OnEither<S, P> {
 }
 
 impl Database {
+    /// What it is and where, without a password.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Sqlite(database) => match &database.path {
+                Some(path) => format!("sqlite:{}", path.display()),
+                None => "sqlite::memory:".to_owned(),
+            },
+            Self::Postgres(pool) => {
+                let options = pool.connect_options();
+                let database = options.get_database().unwrap_or_default();
+                format!("postgres://{}:{}/{database}", options.get_host(), options.get_port())
+            }
+        }
+    }
+
     /// The rows a reading statement answers. `action` completes "the store could not …".
     pub(super) async fn read(
         &self,

@@ -80,6 +80,25 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens the store as [`open`](Self::open) does, also while a server has it open: for the few statements of
+    /// a command, which SQLite lets in between the server's transactions.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but never [`StoreError::InUse`].
+    pub async fn open_beside_a_server(address: &str) -> Result<Self, StoreError> {
+        let database = match Location::parse(address)? {
+            Location::File(path) => Database::Sqlite(SqliteDatabase::open_shared_file(&path).await?),
+            _ => return Self::open(address).await,
+        };
+        let database = Arc::new(database);
+        Ok(Self { writer: Arc::new(Writer::start(database.clone())), database })
+    }
+
+    /// What the store is and where, for a log: without a password.
+    pub fn describe(&self) -> String {
+        self.database.describe()
+    }
+
     /// Keeps the groups, all or none; returns when they are durably stored. Makes runs that are not there.
     ///
     /// Many concurrent calls share one transaction. A full queue makes the call wait. A caller that stops

@@ -50,15 +50,32 @@ pub(super) struct SqliteDatabase {
     pub(super) read: SqlitePool,
     /// The one connection that writes.
     pub(super) write: SqlitePool,
+    /// The file; none in memory.
+    pub(super) path: Option<PathBuf>,
     /// Held as long as the database is open.
     lock: std::sync::Mutex<Option<File>>,
 }
 
 impl SqliteDatabase {
-    /// Opens or makes the file and brings its schema up to date.
+    /// Opens or makes the file as its only owner and brings its schema up to date.
     pub(super) async fn open_file(path: &Path) -> Result<Self, StoreError> {
         let path = resolve(path)?;
         let lock = lock(&path)?;
+        Self::open_resolved(path, Some(lock)).await
+    }
+
+    /// Opens the file beside its owner, if it has one.
+    pub(super) async fn open_shared_file(path: &Path) -> Result<Self, StoreError> {
+        let path = resolve(path)?;
+        let lock = match lock(&path) {
+            Ok(lock) => Some(lock),
+            Err(StoreError::InUse { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Self::open_resolved(path, lock).await
+    }
+
+    async fn open_resolved(path: PathBuf, lock: Option<File>) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -79,7 +96,7 @@ impl SqliteDatabase {
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(|error| cannot_open(&path, error))?;
-        Ok(Self { read, write, lock: std::sync::Mutex::new(Some(lock)) })
+        Ok(Self { read, write, path: Some(path), lock: std::sync::Mutex::new(lock) })
     }
 
     /// Makes a database in memory. It has one connection for everything, with which it ends.
@@ -96,7 +113,7 @@ impl SqliteDatabase {
             .run(&only)
             .await
             .map_err(|error| migrations::explain(address, error))?;
-        Ok(Self { read: only.clone(), write: only, lock: std::sync::Mutex::new(None) })
+        Ok(Self { read: only.clone(), write: only, path: None, lock: std::sync::Mutex::new(None) })
     }
 
     /// Closes all connections, the last of which folds the log into the file, and lets go of the lock.

@@ -62,6 +62,16 @@ impl Timestamp {
     }
 }
 
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(timestamp) => f.pad(&timestamp.to_string()),
+            Err(_) => f.pad("an impossible time"),
+        }
+    }
+}
+
 /// A group of completions of one task with what they earned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoredGroup {

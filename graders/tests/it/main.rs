@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs)]
 
 mod advantage;
+mod code;
+mod forms;
+mod grading;
+mod hostile;
+mod length;
 mod rubric;
 mod testdata;
 mod vectors;

@@ -1,5 +1,6 @@
 //! The golden vectors and how rows are read from them.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The value at `pointer` in the vectors file.
@@ -20,4 +21,18 @@ pub(crate) fn numbers(value: &Value) -> Vec<Option<f64>> {
 /// Asserts that two numbers are the same up to the vectors' tolerance.
 pub(crate) fn assert_close(actual: f64, expected: f64, place: &str) {
     assert!((actual - expected).abs() < 1e-6, "{place}: got {actual}, expected {expected}");
+}
+
+/// The cases of `rewards.<section>`.
+pub(crate) fn reward_cases<T: DeserializeOwned>(section: &str) -> Vec<T> {
+    let text = include_str!("../../testdata/vectors/vectors.json");
+    let mut all: Value = serde_json::from_str(text).unwrap();
+    let cases: Vec<T> = serde_json::from_value(all["rewards"][section].take()).unwrap();
+    assert!(!cases.is_empty(), "{section} has no cases");
+    cases
+}
+
+/// The cases of `rewards.<section>` as they are.
+pub(crate) fn reward_values(section: &str) -> Vec<Value> {
+    reward_cases(section)
 }
