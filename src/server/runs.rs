@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::types::{GroupInput, RewardReply};
 use super::{App, store_problem};
 use crate::store::{
-    Export, ExportKind, GroupId, GroupQuery, GroupSummary, MetricsQuery, Name, RunSummary, SftPick, StepMetrics,
+    Export, ExportKind, ExportSteps, GroupId, GroupQuery, GroupSummary, MetricsQuery, Name, RunSummary, SftPick, StepMetrics,
     StoredGroup,
 };
 
@@ -340,4 +340,103 @@ pub async fn group(
         return Err(missing());
     }
     Ok(Json(stored.into()))
+}
+
+/// What to export, and of which steps.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// `full`: a line for each group. `completions`: a line for each completion, with a label. `pairs`: the best
+    /// and the worst of each group. `sft`: the right completions of each task.
+    #[serde(default)]
+    format: ExportFormat,
+    /// From this step on.
+    from_step: Option<u64>,
+    /// Up to this step.
+    to_step: Option<u64>,
+    /// `completions` and `sft`: the least reward of a good completion; 1 when it says nothing.
+    threshold: Option<f64>,
+    /// `pairs`: the least difference of the two rewards; 0 when it says nothing.
+    min_margin: Option<f64>,
+    /// `sft`: which of several good completions to prefer.
+    #[serde(default)]
+    pick: ExportPick,
+    /// `sft`: the most completions of one task; 1 when it says nothing.
+    per_task: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ExportFormat {
+    #[default]
+    Full,
+    Completions,
+    Pairs,
+    Sft,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ExportPick {
+    #[default]
+    Best,
+    Shortest,
+}
+
+/// The reward from which a completion counts as good when nothing else is said.
+const GOOD_REWARD: f64 = 1.0;
+
+impl ExportQuery {
+    fn export(&self) -> Result<Export, Problem> {
+        let given = [
+            ("threshold", self.threshold.is_some(), matches!(self.format, ExportFormat::Completions | ExportFormat::Sft)),
+            ("min_margin", self.min_margin.is_some(), self.format == ExportFormat::Pairs),
+            ("per_task", self.per_task.is_some(), self.format == ExportFormat::Sft),
+            ("pick", self.pick != ExportPick::default(), self.format == ExportFormat::Sft),
+        ];
+        if let Some((name, ..)) = given.iter().find(|(_, given, used)| *given && !*used) {
+            return Err(Problem::bad_request(format!("{name} has no meaning for this format")));
+        }
+        let threshold = self.threshold.unwrap_or(GOOD_REWARD);
+        let pick = match self.pick {
+            ExportPick::Best => SftPick::Best,
+            ExportPick::Shortest => SftPick::Shortest,
+        };
+        let kind = match self.format {
+            ExportFormat::Full => ExportKind::Full,
+            ExportFormat::Completions => ExportKind::Completions { threshold },
+            ExportFormat::Pairs => ExportKind::Pairs { min_margin: self.min_margin.unwrap_or(0.0) },
+            ExportFormat::Sft => ExportKind::Sft { threshold, pick, per_task: self.per_task.unwrap_or(1) },
+        };
+        Ok(Export { kind, steps: ExportSteps { from: self.from_step, to: self.to_step } })
+    }
+}
+
+/// Export a run as lines of JSON.
+///
+/// The lines come as they are read. If the store fails on the way the connection is broken off, so that a part
+/// is never taken for the whole.
+#[utoipa::path(
+    get, path = "/v1/runs/{run}/export", tag = "runs", params(("run" = String, Path), ExportQuery),
+    responses(
+        (status = 200, description = "One JSON object a line", content_type = "application/x-ndjson", body = String),
+        (status = 404, body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub async fn export(
+    State(app): State<Arc<App>>,
+    Path(run): Path<String>,
+    Query(query): Query<ExportQuery>,
+) -> Result<Response, Problem> {
+    let admitted = app.admission.enter()?;
+    let lines = app.store.export(&run_name(&run)?, query.export()?).await.map_err(store_problem)?;
+    let lines = lines.map(move |line| {
+        let _inside = &admitted;
+        let mut line = serde_json::to_vec(&line?).map_err(axum::BoxError::from)?;
+        line.push(b'\n');
+        Ok::<_, axum::BoxError>(line)
+    });
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
+    Ok((content_type, Body::from_stream(lines)).into_response())
 }
