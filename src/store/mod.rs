@@ -37,7 +37,7 @@ mod writer;
 use std::sync::Arc;
 
 pub use self::error::StoreError;
-pub use self::export::{Export, ExportKind, ExportSteps, SftPick};
+pub use self::export::{Export, ExportKind, ExportSteps, ExportStream, SftPick};
 pub use self::name::Name;
 pub use self::row::MAX_GROUP_COMPLETIONS;
 pub use self::types::{
