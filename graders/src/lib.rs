@@ -10,10 +10,13 @@
 mod completion;
 mod config;
 mod error;
+mod exact;
+mod extract;
 mod grader;
 mod regex;
 mod registry;
 mod reward;
+mod scores;
 mod task;
 mod verdict;
 
