@@ -14,6 +14,7 @@ type Build = fn(Fields) -> Result<Arc<dyn Grader>, ConfigError>;
 const GRADERS: &[(&str, Build)] = &[
     ("code", crate::code::build),
     ("countdown", crate::countdown::build),
+    ("exact", crate::exact::build),
     ("format", crate::format::build),
     ("json", crate::json::build),
     ("length", crate::length::build),

@@ -3,6 +3,7 @@
 
 mod advantage;
 mod code;
+mod extraction;
 mod forms;
 mod grading;
 mod hostile;
