@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -76,7 +76,8 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
     if app.gatekeeper.open {
         return next.run(request).await;
     }
-    match admit(&app, &request).await {
+    let credentials = request.headers().get(header::AUTHORIZATION).cloned();
+    match admit(&app, credentials.as_ref()).await {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             app.admission.discard(request.into_body()).await;
@@ -85,11 +86,11 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
     }
 }
 
-async fn admit(app: &App, request: &Request) -> Result<(), Problem> {
-    let header = request.headers().get(header::AUTHORIZATION).ok_or_else(|| {
+async fn admit(app: &App, credentials: Option<&HeaderValue>) -> Result<(), Problem> {
+    let credentials = credentials.ok_or_else(|| {
         Problem::unauthorized("send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key")
     })?;
-    let key = header
+    let key = credentials
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))

@@ -20,7 +20,7 @@ use super::measure;
 use super::problem::{Fault, Problem};
 use super::rubrics;
 use super::scoring::{ScoredGroup, Scoring, add_advantages};
-use super::types::{GradeReply, GradeRequest, GroupInput, GroupReply, Stored};
+use super::types::{GradeReply, GradeRequest, GroupReply, Stored};
 use crate::judge::Control;
 
 /// The request's deadline may also stand here, in milliseconds; the field wins.

@@ -17,6 +17,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
@@ -36,7 +37,7 @@ pub mod rubric_cache;
 pub mod rubrics;
 pub mod runs;
 pub mod scoring;
-pub mod tasks;
+//pub mod tasks;
 pub mod types;
 
 use crate::judge::Judge;
@@ -86,6 +87,7 @@ pub fn router(app: Arc<App>) -> axum::Router {
         .layer(measured)
         .layer(CompressionLayer::new())
         .layer(RequestDecompressionLayer::new())
+        .layer(MapRequestBodyLayer::new(Body::new))
         .layer(CatchPanicLayer::custom(panicked));
     routes
         .route_layer(guarded)
@@ -94,7 +96,7 @@ pub fn router(app: Arc<App>) -> axum::Router {
         .merge(health::routes(app))
         .fallback(no_such_path)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(layers.map_response_body(Body::new).map_request_body(Body::new))
+        .layer(layers)
 }
 
 async fn no_such_path() -> Problem {
