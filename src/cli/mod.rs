@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod doctor;
 //mod grade;
 mod keys;
+mod sample;
 mod serve;
 //mod tasks;
 
