@@ -13,6 +13,7 @@ mod error;
 mod exact;
 mod extract;
 mod grader;
+mod math;
 mod regex;
 mod registry;
 mod reward;
