@@ -20,6 +20,7 @@ mod grader;
 mod hash;
 mod json;
 mod length;
+mod math;
 pub mod preset;
 mod regex;
 mod registry;

@@ -18,6 +18,7 @@ const GRADERS: &[(&str, Build)] = &[
     ("format", crate::format::build),
     ("json", crate::json::build),
     ("length", crate::length::build),
+    ("math", crate::math::build),
     ("regex", crate::regex::build),
     ("repetition", crate::repetition::build),
 ];

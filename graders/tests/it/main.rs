@@ -8,6 +8,7 @@ mod forms;
 mod grading;
 mod hostile;
 mod length;
+mod math;
 mod rubric;
 mod testdata;
 mod vectors;
