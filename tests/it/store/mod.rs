@@ -3,6 +3,7 @@
 mod cases;
 mod postgres;
 mod samples;
+mod sqlite;
 
 use gavel::store::Store;
 
