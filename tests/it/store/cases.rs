@@ -128,7 +128,7 @@ async fn nothing_of_a_refused_append_is_kept(store: Store) {
     let mut infinite = good();
     infinite.completions[0].reward.total = Ok(f64::INFINITY);
     let mut bad_hash = good();
-    bad_hash.reference_hash = "a b".to_owned();
+    bad_hash.reference_hash = String::from("a b");
     let mut bad_step = good();
     bad_step.step = Some(u64::MAX);
     let mut bad_component = good();
