@@ -41,6 +41,19 @@ async fn postgres_passes_the_suite() {
         store.close().await;
     }
     clear_words_when_postgres_cannot_be_opened(&cluster).await;
+    an_outage_is_told_from_a_mistake(&cluster).await;
+}
+
+/// Ends the cluster.
+async fn an_outage_is_told_from_a_mistake(cluster: &postgres::Cluster) {
+    let store = Store::open(&cluster.new_database(CASES.len() + 1)).await.unwrap();
+    let sent = || vec![samples::group("r", None, "q", vec![samples::unjudged("x")])];
+    store.append(sent()).await.unwrap();
+    cluster.stop();
+    assert!(store.append(sent()).await.unwrap_err().is_outage());
+    assert!(store.ping().await.unwrap_err().is_outage());
+    assert!(store.run(&samples::name("r")).await.unwrap_err().is_outage());
+    store.close().await;
 }
 
 async fn clear_words_when_postgres_cannot_be_opened(cluster: &postgres::Cluster) {

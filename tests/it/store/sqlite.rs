@@ -113,6 +113,36 @@ async fn busy_file_is_waited_for() {
 }
 
 #[tokio::test]
+async fn one_append_does_not_fail_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gavel.db");
+    let store = open(&path).await.unwrap();
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    // A database that refuses one group, for a reason the store could not know.
+    let trigger = "create trigger refuse before insert on \"group\" when new.caller_id = 'bad#' \
+                   begin select raise(abort, 'refused'); end";
+    sqlx::query(trigger).execute(&pool).await.unwrap();
+    // While the lock is held, the appends gather into one transaction.
+    let held = pool.begin_with("begin immediate").await.unwrap();
+    let appends: Vec<_> = ["good 1", "good 2", "bad", "good 3"]
+        .map(|prompt| {
+            let (store, sent) = (store.clone(), group("r", None, prompt, vec![completion("x", 1.0, 1.0)]));
+            tokio::spawn(async move { store.append(vec![sent]).await })
+        })
+        .into_iter()
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    held.rollback().await.unwrap();
+    let mut answers = Vec::new();
+    for append in appends {
+        answers.push(append.await.unwrap().is_ok());
+    }
+    assert_eq!(answers, [true, true, false, true]);
+    assert_eq!(store.run(&name("r")).await.unwrap().n_groups, 3);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn killed_process_loses_nothing_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gavel.db");
