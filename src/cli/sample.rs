@@ -10,6 +10,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::server::types::GradeReply;
+
 /// A group of three: right in another form, wrong, and without an answer.
 fn request() -> Value {
     json!({
@@ -42,13 +44,16 @@ pub(super) async fn show(router: Router, address: SocketAddr) -> anyhow::Result<
     let response = router.oneshot(request).await.context("the sample was not answered")?;
     let status = response.status();
     let bytes = response.into_body().collect().await.context("the sample's answer broke off")?.to_bytes();
-    let reply: Value = serde_json::from_slice(&bytes).context("the sample's answer is not JSON")?;
-    println!("{}\n", serde_json::to_string_pretty(&reply)?);
     if status == StatusCode::UNAUTHORIZED {
-        println!("The server asks for a key, as it should here: add -H 'Authorization: Bearer <key>'.\n");
-        return Ok(());
+        println!(
+            "The server wants a key: add -H 'Authorization: Bearer <key>' (`gavel keys create <name>` makes one).\n"
+        );
+    } else {
+        ensure!(status == StatusCode::OK, "the sample was answered with {status}");
+        let reply: GradeReply =
+            serde_json::from_slice(&bytes).context("the sample's answer cannot be read")?;
+        println!("{}\n", serde_json::to_string_pretty(&reply)?);
     }
-    ensure!(status == StatusCode::OK, "the sample was answered with {status}");
     println!("Serving on http://{address} (dashboard), http://{address}/docs (the API). Ctrl-C stops.");
     Ok(())
 }
