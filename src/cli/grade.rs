@@ -15,11 +15,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::judge::{Control, Judge};
-use crate::server::decode;
+use crate::server::decode::{self, ReadGroup};
 use crate::server::problem::Fault;
 use crate::server::scoring::{ScoredGroup, Scoring, add_advantages};
 use crate::server::types::GroupReply;
-use crate::tasks::jsonl::{Line, LineReader};
+use crate::tasks::Lines;
 
 /// Grade a file of groups, one JSON object a line, without a server.
 ///
@@ -58,6 +58,8 @@ pub(super) struct Grade {
 
 /// Groups read ahead of the writer, for each thread.
 const READ_AHEAD: usize = 8;
+/// Groups between two looks at the rate.
+const MESSAGE_EVERY: u64 = 64;
 /// Faulty lines that are told one by one.
 const MAX_TOLD: u64 = 10;
 
@@ -80,8 +82,7 @@ impl Grade {
         let judge = Judge::start(n_threads, Resources::default()).context("cannot start the grading threads")?;
 
         let (output, n_done) = open_output(&self.output, self.overwrite, &rubric)?;
-        let (input, n_bytes) = open_input(&self.input)?;
-        let bar = progress_bar(n_bytes);
+        let (input, bar) = open_input(&self.input)?;
         let mut run = Run {
             output: BufWriter::new(output),
             estimator,
@@ -126,21 +127,24 @@ impl Run {
         judge: &Judge,
         read_ahead: usize,
     ) -> anyhow::Result<()> {
-        let mut lines = LineReader::new(input);
+        let mut lines = Lines::new(input);
         let mut index = 0;
-        while let Some(line) = lines.next_line() {
-            let line = line.context("cannot read the input")?;
-            self.bar.set_position(lines.position());
+        loop {
+            let (n_line, read) = match lines.next_line() {
+                Ok(None) => break,
+                Ok(Some(line)) if (index as u64) < n_done => (line.number, None),
+                Ok(Some(line)) => (line.number, Some(decode::group(line.text))),
+                Err(error) if error.is_final() => return Err(error.into()),
+                Err(error) => (error.line(), Some(Err((None, Fault::new("", error.to_string()))))),
+            };
             let place = index;
             index += 1;
-            if (place as u64) < n_done {
-                continue;
-            }
+            // The first lines may be done already.
+            let Some(read) = read else { continue };
             if self.waiting.len() >= read_ahead {
                 self.write_next()?;
             }
-            let waiting = Self::begin(place, line, scoring, judge);
-            self.waiting.push_back(waiting);
+            self.waiting.push_back(Self::begin(place, n_line, read, scoring, judge));
         }
         while !self.waiting.is_empty() {
             self.write_next()?;
@@ -151,12 +155,7 @@ impl Run {
         self.output.flush().context("cannot write the output")
     }
 
-    fn begin(index: usize, line: Line, scoring: &Scoring, judge: &Judge) -> Waiting {
-        let n_line = line.number;
-        let read = match line.text {
-            Ok(text) => decode::group(&text),
-            Err(fault) => Err((None, Fault::new("", fault.to_string()))),
-        };
+    fn begin(index: usize, n_line: u64, read: ReadGroup, scoring: &Scoring, judge: &Judge) -> Waiting {
         match read {
             Ok(group) => {
                 let (sender, scored) = mpsc::sync_channel(1);
@@ -192,6 +191,10 @@ impl Run {
             fault.pointer = rest.to_owned();
         }
         self.tally.count(&reply);
+        if self.tally.n_lines % MESSAGE_EVERY == 0 {
+            let rate = self.tally.n_completions as f64 / self.bar.elapsed().as_secs_f64().max(1e-3);
+            self.bar.set_message(format!("{rate:.0} completions/s"));
+        }
         if let Some(fault) = &reply.error
             && self.tally.n_faulty <= MAX_TOLD
         {
@@ -261,13 +264,16 @@ fn read_estimator(text: &str) -> anyhow::Result<Estimator> {
     Ok(estimator)
 }
 
-fn open_input(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
+/// Opens the input, with the bar that follows how much of it was read.
+fn open_input(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, ProgressBar)> {
     if path == Path::new("-") {
-        return Ok((Box::new(BufReader::new(io::stdin())), None));
+        let bar = progress_bar(None);
+        return Ok((Box::new(BufReader::new(bar.wrap_read(io::stdin()))), bar));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let n_bytes = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-    Ok((Box::new(BufReader::with_capacity(1 << 16, file)), n_bytes))
+    let bar = progress_bar(n_bytes);
+    Ok((Box::new(BufReader::with_capacity(1 << 16, bar.wrap_read(file))), bar))
 }
 
 /// Opens the output behind the last whole line it has, and says how many those are.
@@ -324,8 +330,8 @@ fn progress_bar(n_bytes: Option<u64>) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, template) = match n_bytes {
-        Some(n_bytes) => (ProgressBar::new(n_bytes), "{wide_bar} {percent}%  {bytes_per_sec}  {eta} left"),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} read  {bytes_per_sec}  {elapsed}"),
+        Some(n_bytes) => (ProgressBar::new(n_bytes), "{wide_bar} {percent:>3}%  {msg}  {bytes_per_sec}  {eta} left"),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes} read  {msg}  {bytes_per_sec}  {elapsed}"),
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),

@@ -37,7 +37,7 @@ pub mod rubric_cache;
 pub mod rubrics;
 pub mod runs;
 pub mod scoring;
-//pub mod tasks;
+pub mod tasks;
 pub mod types;
 
 use crate::judge::Judge;
