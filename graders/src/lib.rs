@@ -7,6 +7,7 @@
 //! What a model did is a [`Verdict`]; what the judge failed at is a [`GradeError`] and leaves the reward
 //! `null`. Nothing here does I/O, reads a clock or draws a random number, and the work on any input is bounded.
 
+mod choice;
 mod completion;
 mod config;
 mod error;
@@ -14,6 +15,7 @@ mod exact;
 mod extract;
 mod grader;
 mod math;
+mod number;
 mod regex;
 mod registry;
 mod reward;

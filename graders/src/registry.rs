@@ -11,8 +11,13 @@ use crate::grader::Grader;
 type Build = fn(Fields) -> Result<Arc<dyn Grader>, ConfigError>;
 
 /// Every grader type, in the order of the names.
-const GRADERS: &[(&str, Build)] =
-    &[("exact", crate::exact::build), ("math", crate::math::build), ("regex", crate::regex::build)];
+const GRADERS: &[(&str, Build)] = &[
+    ("choice", crate::choice::build),
+    ("exact", crate::exact::build),
+    ("math", crate::math::build),
+    ("number", crate::number::build),
+    ("regex", crate::regex::build),
+];
 
 /// The names of all grader types.
 pub fn grader_types() -> impl Iterator<Item = &'static str> {
