@@ -320,6 +320,10 @@ impl Arithmetic {
     pub(super) fn powi(&self, a: &Ball, exponent: &IBig) -> Option<Ball> {
         use dashu::base::UnsignedAbs as _;
         let mut n = u64::try_from(&exponent.unsigned_abs()).ok().filter(|n| *n <= MAX_EXPONENT)?;
+        // 0^0 has no value here; sampling must not give it one.
+        if n == 0 && a.contains_zero() {
+            return None;
+        }
         let mut base = if exponent.sign() == Sign::Negative && n > 0 { self.inverse(a)? } else { a.clone() };
         let mut result = self.integer(1)?;
         while n > 0 {
