@@ -12,6 +12,7 @@ type Build = fn(Fields) -> Result<Arc<dyn Grader>, ConfigError>;
 
 /// Every grader type, in the order of the names.
 const GRADERS: &[(&str, Build)] = &[
+    ("choice", crate::choice::build),
     ("code", crate::code::build),
     ("countdown", crate::countdown::build),
     ("exact", crate::exact::build),
@@ -19,6 +20,7 @@ const GRADERS: &[(&str, Build)] = &[
     ("json", crate::json::build),
     ("length", crate::length::build),
     ("math", crate::math::build),
+    ("number", crate::number::build),
     ("regex", crate::regex::build),
     ("repetition", crate::repetition::build),
 ];

@@ -5,7 +5,7 @@
 //! for a difference, and knows how far an agreement can be trusted. The real functions are correctly rounded
 //! by `dashu`; the complex ones are put together from them.
 
-use dashu::base::{BitTest, Sign};
+use dashu::base::{Approximation, BitTest, Sign};
 use dashu::float::round::mode::HalfEven;
 use dashu::float::{ConstCache, Context, FBig, FpResult, Repr};
 use dashu::integer::IBig;
@@ -88,6 +88,11 @@ impl Ball {
         above(&self.re).max(above(&self.im)) - 1.0
     }
 
+    /// The negative.
+    pub(super) fn negated(&self) -> Self {
+        Self { re: -self.re.clone(), im: -self.im.clone(), error: self.error }
+    }
+
     fn contains_zero(&self) -> bool {
         self.below() <= self.error || (is_zero(&self.re) && is_zero(&self.im))
     }
@@ -140,25 +145,25 @@ impl Arithmetic {
     }
 
     fn plus(&self, a: &Float, b: &Float) -> Option<Float> {
-        self.context.add(a.repr(), b.repr()).ok().map(|r| r.value())
+        self.context.add(a.repr(), b.repr()).ok().map(Approximation::value)
     }
 
     fn minus(&self, a: &Float, b: &Float) -> Option<Float> {
-        self.context.sub(a.repr(), b.repr()).ok().map(|r| r.value())
+        self.context.sub(a.repr(), b.repr()).ok().map(Approximation::value)
     }
 
     fn times(&self, a: &Float, b: &Float) -> Option<Float> {
         if is_zero(a) || is_zero(b) {
             return Some(self.zero());
         }
-        self.context.mul(a.repr(), b.repr()).ok().map(|r| r.value())
+        self.context.mul(a.repr(), b.repr()).ok().map(Approximation::value)
     }
 
     fn over(&self, a: &Float, b: &Float) -> Option<Float> {
         if is_zero(b) {
             return None;
         }
-        self.context.div(a.repr(), b.repr()).ok().map(|r| r.value())
+        self.context.div(a.repr(), b.repr()).ok().map(Approximation::value)
     }
 
     pub(super) fn rational(&self, x: &RBig) -> Option<Ball> {
@@ -187,12 +192,8 @@ impl Arithmetic {
         self.ball(self.plus(&a.re, &b.re)?, self.plus(&a.im, &b.im)?, either(a.error, b.error))
     }
 
-    pub(super) fn neg(&self, a: &Ball) -> Ball {
-        Ball { re: -a.re.clone(), im: -a.im.clone(), error: a.error }
-    }
-
     pub(super) fn sub(&self, a: &Ball, b: &Ball) -> Option<Ball> {
-        self.add(a, &self.neg(b))
+        self.add(a, &b.negated())
     }
 
     pub(super) fn mul(&self, a: &Ball, b: &Ball) -> Option<Ball> {
@@ -272,7 +273,7 @@ impl Arithmetic {
             return Some(if is_negative(&a.re) { -a.re.clone() } else { a.re.clone() });
         }
         let norm = self.plus(&self.times(&a.re, &a.re)?, &self.times(&a.im, &a.im)?)?;
-        self.context.sqrt(norm.repr()).ok().map(|r| r.value())
+        self.context.sqrt(norm.repr()).ok().map(Approximation::value)
     }
 
     pub(super) fn abs(&self, a: &Ball) -> Option<Ball> {
@@ -293,7 +294,7 @@ impl Arithmetic {
         }
         if !a.is_real() || (is_negative(&a.re) && degree.is_multiple_of(2)) {
             if a.is_real() && degree == 2 {
-                let root = self.root(&self.neg(a), 2)?;
+                let root = self.root(&a.negated(), 2)?;
                 return Some(Ball { re: self.zero(), im: root.re, error: root.error });
             }
             let ln = self.ln(a)?;
@@ -319,6 +320,10 @@ impl Arithmetic {
     pub(super) fn powi(&self, a: &Ball, exponent: &IBig) -> Option<Ball> {
         use dashu::base::UnsignedAbs as _;
         let mut n = u64::try_from(&exponent.unsigned_abs()).ok().filter(|n| *n <= MAX_EXPONENT)?;
+        // 0^0 has no value here; sampling must not give it one.
+        if n == 0 && a.contains_zero() {
+            return None;
+        }
         let mut base = if exponent.sign() == Sign::Negative && n > 0 { self.inverse(a)? } else { a.clone() };
         let mut result = self.integer(1)?;
         while n > 0 {
@@ -350,7 +355,7 @@ impl Arithmetic {
             return Some((self.real(sin, a.error)?, self.real(cos, a.error)?));
         }
         let turned = self.mul(a, &self.imaginary())?;
-        let (plus, minus) = (self.exp(&turned)?, self.exp(&self.neg(&turned))?);
+        let (plus, minus) = (self.exp(&turned)?, self.exp(&turned.negated())?);
         let (half, i) = (self.rational(&RBig::from_parts(1.into(), 2_u8.into()))?, self.imaginary());
         let cos = self.mul(&self.add(&plus, &minus)?, &half)?;
         let sin = self.mul(&self.sub(&minus, &plus)?, &self.mul(&half, &i)?)?;

@@ -3,6 +3,8 @@
 //! Exact arithmetic decides first, then identity testing modulo primes, then balls at points. What none of
 //! them can show stays [`Finding::Unknown`]. No equation is ever solved and nothing is rounded.
 
+#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
+
 use dashu::base::Sign;
 use dashu::rational::RBig;
 
@@ -82,8 +84,7 @@ pub(super) fn values(a: &Value, b: &Value, fuel: &mut Fuel) -> Outcome {
         (Value::Tuple { open: a, close: b, items: x }, Value::Tuple { open: c, close: d, items: y }) => {
             if (a, b) == (c, d) { in_order(x, y, fuel) } else { UNLIKE }
         }
-        (Value::List(x), Value::List(y)) => matched(x, y, fuel),
-        (Value::Union(x), Value::Union(y)) => matched(x, y, fuel),
+        (Value::List(x), Value::List(y)) | (Value::Union(x), Value::Union(y)) => matched(x, y, fuel),
         (Value::Set(x) | Value::List(x), Value::Set(y) | Value::List(y)) => {
             let left = contained(x, y, fuel);
             left.and(|| contained(y, x, fuel))
@@ -191,8 +192,9 @@ fn has_variable(expr: &Expr) -> bool {
 /// A name and its constant value, if the chain says only that.
 fn assignment<'a>(sides: &'a [Expr], relations: &[Relation]) -> Option<(&'a Expr, &'a Expr)> {
     match (sides, relations) {
-        ([name, value], [Relation::Equal]) if is_name(name) && !has_variable(value) => Some((name, value)),
-        ([value, name], [Relation::Equal]) if is_name(name) && !has_variable(value) => Some((name, value)),
+        ([left, right], [Relation::Equal]) => [(left, right), (right, left)]
+            .into_iter()
+            .find(|(name, value)| is_name(name) && !has_variable(value)),
         _ => None,
     }
 }

@@ -58,11 +58,7 @@ fn power(base: &RBig, exponent: &RBig) -> Option<RBig> {
     let base = if degree == 1 { base.clone() } else { root(base, degree)? };
     let (sign, n) = exponent.numerator().clone().into_parts();
     if base.is_zero() {
-        return match (sign, n.is_zero()) {
-            (_, true) => None,
-            (Sign::Positive, false) => Some(RBig::ZERO),
-            (Sign::Negative, false) => None,
-        };
+        return (sign == Sign::Positive && !n.is_zero()).then_some(RBig::ZERO);
     }
     if base.is_one() {
         return Some(base);
@@ -85,7 +81,7 @@ fn root(x: &RBig, degree: u32) -> Option<RBig> {
     }
     let exact = |n: &UBig| {
         if degree as usize > MAX_BITS {
-            return n.is_one().then(|| UBig::ONE);
+            return n.is_one().then_some(UBig::ONE);
         }
         let root = n.nth_root(degree as usize);
         (root.pow(degree as usize) == *n).then_some(root)

@@ -210,3 +210,16 @@ fn words(text: &str) -> String {
     }
     words.join(" ").trim_matches(['.', ',', ';', '!', '(', ')']).to_owned()
 }
+
+/// The number that a text states as a whole, if it is rational: `1/2`, `x = 3`, `1,200 km`, `50\%` (which is
+/// 50). The `number` grader reads its answers with it.
+pub(crate) fn rational(text: &str) -> Option<dashu::rational::RBig> {
+    match read(text)? {
+        Value::Expr(value) | Value::Quantity(value, _) => exact::value(&value),
+        Value::Chain { sides, relations } => match (sides.as_slice(), relations.as_slice()) {
+            ([name, value], [expr::Relation::Equal]) if parser::is_name(name) => exact::value(value),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -10,7 +10,7 @@
 //! proves nothing.
 
 use dashu::base::{Sign, UnsignedAbs};
-use dashu::integer::{IBig, UBig};
+use dashu::integer::IBig;
 use dashu::rational::RBig;
 
 use super::exact;
@@ -40,8 +40,8 @@ pub(super) fn compare(a: &Expr, b: &Expr) -> Finding {
         if x != y {
             // π alone, or e alone, is transcendental over the rationals and so as good as a variable; about
             // both together nothing is known.
-            let free = !point.opaque && !(point.pi && point.euler);
-            return if free { Finding::Different } else { Finding::Unknown };
+            let bound = point.opaque || (point.pi && point.euler);
+            return if bound { Finding::Unknown } else { Finding::Different };
         }
     }
     Finding::Equal
@@ -57,8 +57,8 @@ pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
             return Finding::Unknown;
         }
         if x.mul(fx, gy) != x.mul(gx, fy) {
-            let free = !x.opaque && !(x.pi || x.euler);
-            return if free { Finding::Different } else { Finding::Unknown };
+            let bound = x.opaque || x.pi || x.euler;
+            return if bound { Finding::Unknown } else { Finding::Different };
         }
     }
     Finding::Equal
@@ -114,17 +114,13 @@ impl Point {
         (a != 0).then(|| self.pow(a, self.prime - 2))
     }
 
-    fn reduce(&self, n: &UBig, modulus: u64) -> u64 {
-        u64::try_from(n % modulus).unwrap_or(0)
-    }
-
     fn rational(&self, x: &RBig) -> Option<u64> {
-        let top = self.reduce(&x.numerator().unsigned_abs(), self.prime);
+        let top = x.numerator().unsigned_abs() % self.prime;
         let top = if x.numerator().sign() == Sign::Negative { (self.prime - top) % self.prime } else { top };
         if x.is_int() {
             return Some(top);
         }
-        Some(self.mul(top, self.inverse(self.reduce(x.denominator(), self.prime))?))
+        Some(self.mul(top, self.inverse(x.denominator() % self.prime)?))
     }
 
     /// A fixed pseudo-random element for a name: splitmix64 over the words, which mixes well enough for an
@@ -210,7 +206,7 @@ impl Point {
             return (exponent.sign() == Sign::Positive && !exponent.is_zero()).then_some(0);
         }
         // Fermat: the exponent counts modulo p - 1.
-        let reduced = self.reduce(&exponent.unsigned_abs(), self.prime - 1);
+        let reduced = exponent.unsigned_abs() % (self.prime - 1);
         let raised = self.pow(base, reduced);
         if exponent.sign() == Sign::Negative { self.inverse(raised) } else { Some(raised) }
     }

@@ -146,13 +146,6 @@ pub(super) fn quotient_sign(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Option<Sign>
     })
 }
 
-/// The sign of a constant.
-pub(super) fn sign(expr: &Expr, fuel: &mut Fuel) -> Option<Sign> {
-    let region = REGIONS.first()?;
-    let mut evaluator = Evaluator { arithmetic: Arithmetic::new(LOW_PRECISION), region, fuel };
-    if has_variable(expr) { None } else { evaluator.value(expr)?.sign() }
-}
-
 type Sides<'a> = dyn FnMut(&mut Evaluator<'_>) -> Option<(Ball, Ball)> + 'a;
 
 fn identity(fuel: &mut Fuel, a: &Expr, b: &Expr, sides: &mut Sides<'_>) -> Finding {
@@ -169,7 +162,8 @@ fn identity(fuel: &mut Fuel, a: &Expr, b: &Expr, sides: &mut Sides<'_>) -> Findi
         for region in regions {
             let mut evaluator = Evaluator { arithmetic: Arithmetic::new(LOW_PRECISION), region, fuel };
             let Some((x, y)) = sides(&mut evaluator) else { continue };
-            if !complex && !(x.is_real() && y.is_real()) {
+            let usable_here = complex || (x.is_real() && y.is_real());
+            if !usable_here {
                 continue;
             }
             if evaluator.arithmetic.position(&x, &y) == Position::Apart {
@@ -302,7 +296,7 @@ impl Evaluator<'_> {
             (Function::Arccos, [x]) => arithmetic.arccos(x),
             (Function::Arctan, [x]) => arithmetic.arctan(x),
             (Function::Sinh | Function::Cosh | Function::Tanh, [x]) => {
-                let (plus, minus) = (arithmetic.exp(x)?, arithmetic.exp(&arithmetic.neg(x))?);
+                let (plus, minus) = (arithmetic.exp(x)?, arithmetic.exp(&x.negated())?);
                 let half = arithmetic.rational(&RBig::from_parts(1.into(), 2_u8.into()))?;
                 let sinh = arithmetic.mul(&arithmetic.sub(&plus, &minus)?, &half)?;
                 let cosh = arithmetic.mul(&arithmetic.add(&plus, &minus)?, &half)?;
@@ -319,16 +313,16 @@ impl Evaluator<'_> {
             }
             (Function::Abs, [x]) => arithmetic.abs(x),
             (Function::Floor, [x]) => arithmetic.floor(x),
-            (Function::Ceil, [x]) => Some(arithmetic.neg(&arithmetic.floor(&arithmetic.neg(x))?)),
+            (Function::Ceil, [x]) => Some(arithmetic.floor(&x.negated())?.negated()),
             (Function::Max, [first, rest @ ..]) => {
                 rest.iter().try_fold(first.clone(), |best, next| arithmetic.max(&best, next))
             }
             (Function::Min, [first, rest @ ..]) => {
-                let mut best = arithmetic.neg(first);
+                let mut best = first.negated();
                 for next in rest {
-                    best = arithmetic.max(&best, &arithmetic.neg(next))?;
+                    best = arithmetic.max(&best, &next.negated())?;
                 }
-                Some(arithmetic.neg(&best))
+                Some(best.negated())
             }
             _ => None,
         })

@@ -200,7 +200,8 @@ impl<'a> Parser<'a> {
                     if braced && self.peek_at(at + 1) != Some(&Token::Mark('}')) {
                         return None;
                     }
-                    name.push_str(&format!("^{n}"));
+                    name.push('^');
+                    name.push_str(&n.to_string());
                     self.at += at + usize::from(braced);
                 }
                 _ => break,
@@ -540,7 +541,7 @@ impl<'a> Parser<'a> {
     /// A braced group or a single token, as commands take their arguments.
     fn argument(&mut self) -> Option<Expr> {
         match self.peek()? {
-            Token::Mark('{') | Token::Symbol(_) | Token::Mark('(') => expr(self.deeper(Self::primary)?),
+            Token::Mark('{' | '(') | Token::Symbol(_) => expr(self.deeper(Self::primary)?),
             Token::Number { value, .. } => {
                 self.at += 1;
                 Some(value.clone())
