@@ -138,6 +138,14 @@ impl Judge {
                 return Ok(Verdict::new(self.aggregate.compile_error(), Reason::CompileError)
                     .with_excerpt("message", message));
             }
+            if execution.ending == Ending::TimedOut {
+                // Fuel decides a verdict, the clock only protects the host: how long a run took on a busy
+                // machine says nothing about the program.
+                return Err(GradeError::new(
+                    ErrorKind::SandboxFailed,
+                    "the run outlived its time on the wall clock before its fuel was used up; the machine may be overloaded",
+                ));
+            }
             let outcome = self.judge_run(&execution, stdout);
             if let (Err(reason), None) = (outcome, &failure) {
                 failure = Some(Failure { reason, case: passed.len(), execution });
