@@ -1,0 +1,4 @@
+//! The program's tests in one binary.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs)]
+
+mod tasks;
