@@ -124,7 +124,8 @@ pub enum ConfigFault {
 }
 
 /// The address where nothing else is said.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7717);
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7717);
 /// The store where nothing else is said.
 pub const DEFAULT_STORE: &str = "gavel.db";
 const DEFAULT_MAX_REQUESTS: usize = 256;
@@ -178,7 +179,8 @@ impl ServeSettings {
     pub fn resolve(self) -> Result<ServeConfig, ConfigFault> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let max_body_bytes = positive("max-body-bytes", self.max_body_bytes, DEFAULT_MAX_BODY_BYTES)?;
-        let total = positive("max-total-body-bytes", self.max_total_body_bytes, DEFAULT_MAX_TOTAL_BODY_BYTES)?;
+        let total =
+            positive("max-total-body-bytes", self.max_total_body_bytes, DEFAULT_MAX_TOTAL_BODY_BYTES)?;
         // One body is counted in 32 bits by the admission's permits.
         if max_body_bytes > u32::MAX as usize {
             return Err(ConfigFault::Value { setting: "max-body-bytes", message: "is below 4 GiB" });
@@ -203,7 +205,9 @@ impl ServeSettings {
                 max_connections: positive("max-connections", self.max_connections, DEFAULT_MAX_CONNECTIONS)?,
                 header_timeout: HEADER_TIMEOUT,
                 drain_delay: Duration::from_millis(self.drain_delay_ms.unwrap_or(0)),
-                drain_timeout: Duration::from_millis(self.drain_timeout_ms.unwrap_or(DEFAULT_DRAIN_TIMEOUT_MS)),
+                drain_timeout: Duration::from_millis(
+                    self.drain_timeout_ms.unwrap_or(DEFAULT_DRAIN_TIMEOUT_MS),
+                ),
             },
             max_deadline: Duration::from_millis(self.max_deadline_ms.unwrap_or(DEFAULT_MAX_DEADLINE_MS)),
             log_format: self.log_format,

@@ -184,7 +184,8 @@ impl Worker {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(error)) => return job.finish(Err(error)),
             Err(error) => {
-                let rewards = all_failed(&request.rubric, request.completions.len(), &request.weights, &error);
+                let rewards =
+                    all_failed(&request.rubric, request.completions.len(), &request.weights, &error);
                 return job.finish(Ok(rewards));
             }
         };

@@ -59,11 +59,19 @@ async fn act(store: &Store, action: Action) -> anyhow::Result<()> {
         Action::List => {
             println!("{:>6}  {:<20}  {:<20}  name", "id", "created", "state");
             for key in store.api_keys().await? {
-                println!("{:>6}  {:<20}  {:<20}  {}", key.id.to_string(), key.created_at, state(&key), key.name);
+                println!(
+                    "{:>6}  {:<20}  {:<20}  {}",
+                    key.id.to_string(),
+                    key.created_at,
+                    state(&key),
+                    key.name
+                );
             }
         }
         Action::Revoke { id } => {
-            let id = id.parse().with_context(|| format!("{id:?} is not a key's id; `gavel keys list` shows them"))?;
+            let id = id
+                .parse()
+                .with_context(|| format!("{id:?} is not a key's id; `gavel keys list` shows them"))?;
             store.revoke_api_key(id).await?;
             eprintln!("revoked");
         }

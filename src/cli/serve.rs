@@ -49,10 +49,12 @@ async fn serve(config: ServeConfig) -> anyhow::Result<ExitCode> {
     let store = Store::open(&config.store).await?;
     let open = decide_who_may_call(&config, &store).await?;
     let metrics = metrics()?;
-    let listener =
-        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let judge = Judge::start(config.n_threads, Resources::default()).context("cannot start the grading threads")?;
+    let judge =
+        Judge::start(config.n_threads, Resources::default()).context("cannot start the grading threads")?;
     let app = Arc::new(App {
         judge,
         store: store.clone(),
@@ -106,7 +108,10 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Full("gavel_grade_seconds".to_owned()), &GRADE_SECONDS)?
         .install_recorder()?;
     metrics::describe_counter!("gavel_requests_total", "Requests answered, by route and status.");
-    metrics::describe_counter!("gavel_refused_total", "Requests refused with 429, by the limit that was reached.");
+    metrics::describe_counter!(
+        "gavel_refused_total",
+        "Requests refused with 429, by the limit that was reached."
+    );
     metrics::describe_counter!("gavel_groups_total", "Groups answered.");
     metrics::describe_counter!("gavel_malformed_groups_total", "Groups that could not be read or judged.");
     metrics::describe_counter!("gavel_completions_total", "Completions answered.");

@@ -66,7 +66,9 @@ impl Admission {
         Self {
             limits,
             requests: semaphore(limits.max_requests),
-            body_bytes: semaphore(limits.max_total_body_bytes.max(limits.max_body_bytes).min(u32::MAX as usize)),
+            body_bytes: semaphore(
+                limits.max_total_body_bytes.max(limits.max_body_bytes).min(u32::MAX as usize),
+            ),
             completions: semaphore(limits.max_completions),
             draining: AtomicBool::new(false),
         }
@@ -137,7 +139,8 @@ impl Admission {
         let mut bytes = BytesMut::new();
         let mut room: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+            let frame =
+                frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len() + data.len() > self.limits.max_body_bytes {
                 return Err(Problem::too_large(self.limits.max_body_bytes));

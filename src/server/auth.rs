@@ -97,7 +97,9 @@ async fn admit(app: &App, credentials: Option<&HeaderValue>) -> Result<(), Probl
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, key)| key.trim())
         .filter(|key| key.starts_with(KEY_PREFIX))
-        .ok_or_else(|| Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`")))?;
+        .ok_or_else(|| {
+            Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`"))
+        })?;
     let hash = hash_of(key);
     if app.gatekeeper.remembers(&hash) {
         return Ok(());
@@ -107,7 +109,11 @@ async fn admit(app: &App, credentials: Option<&HeaderValue>) -> Result<(), Probl
             app.gatekeeper.remember(hash);
             Ok(())
         }
-        Some(_) => Err(Problem::unauthorized("this key was revoked; `gavel keys create <name>` makes another")),
-        None => Err(Problem::unauthorized("this key is not known here; `gavel keys list` shows those that are")),
+        Some(_) => {
+            Err(Problem::unauthorized("this key was revoked; `gavel keys create <name>` makes another"))
+        }
+        None => {
+            Err(Problem::unauthorized("this key is not known here; `gavel keys list` shows those that are"))
+        }
     }
 }

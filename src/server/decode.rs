@@ -49,11 +49,15 @@ pub fn groups(raw: &[&RawValue]) -> Result<Vec<ReadGroup>, Problem> {
         .iter()
         .enumerate()
         .map(|(index, raw)| {
-            let read = group(raw.get()).map_err(|(id, fault)| (id, under(&format!("/groups/{index}"), fault)))?;
+            let read =
+                group(raw.get()).map_err(|(id, fault)| (id, under(&format!("/groups/{index}"), fault)))?;
             if let Some(id) = &read.id
                 && !ids.insert(id.clone())
             {
-                let fault = Fault::new(format!("/groups/{index}/id"), format!("the id {id:?} is taken by another group"));
+                let fault = Fault::new(
+                    format!("/groups/{index}/id"),
+                    format!("the id {id:?} is taken by another group"),
+                );
                 return Err((Some(id.clone()), fault));
             }
             Ok(read)
@@ -104,7 +108,10 @@ fn check(group: &GroupInput) -> Result<(), Fault> {
         let pointer = format!("/completions/{index}/id");
         check_id(&pointer, id)?;
         if !ids.insert(id) {
-            return Err(Fault::new(pointer, format!("the id {id:?} is taken by another completion of the group")));
+            return Err(Fault::new(
+                pointer,
+                format!("the id {id:?} is taken by another completion of the group"),
+            ));
         }
     }
     Ok(())
@@ -112,7 +119,10 @@ fn check(group: &GroupInput) -> Result<(), Fault> {
 
 fn check_id(pointer: &str, id: &str) -> Result<(), Fault> {
     if id.len() > MAX_NAME_BYTES {
-        return Err(Fault::new(pointer, format!("an id has at most {MAX_NAME_BYTES} bytes, this has {}", id.len())));
+        return Err(Fault::new(
+            pointer,
+            format!("an id has at most {MAX_NAME_BYTES} bytes, this has {}", id.len()),
+        ));
     }
     Ok(())
 }

@@ -96,22 +96,25 @@ async fn read(app: &Arc<App>, headers: &HeaderMap, body: Body, started: Instant)
     let envelope = if read.bytes.len() <= INLINE_BODY_BYTES {
         Envelope::read(&read)?
     } else {
-        tokio::task::spawn_blocking(move || Envelope::read(&read)).await.map_err(|_| Problem::internal())??
+        tokio::task::spawn_blocking(move || Envelope::read(&read))
+            .await
+            .map_err(|_| Problem::internal())??
     };
     let Envelope { rubric, step, metrics, advantage, run, deadline_ms, groups } = envelope;
     let deadline = deadline(headers, deadline_ms, started, app.settings.max_deadline)?;
     let rubric = rubrics::resolve(app, &rubric).await?;
-    let estimator = advantage.map(|value| Estimator::from_value(&value)).transpose().map_err(|error| {
-        Problem::invalid(vec![error.under("/advantage").into()])
-    })?;
+    let estimator = advantage
+        .map(|value| Estimator::from_value(&value))
+        .transpose()
+        .map_err(|error| Problem::invalid(vec![error.under("/advantage").into()]))?;
     let mut progress = Progress { step, metrics, ..Progress::default() };
     let run = match run {
         Some(name) => Some(Run::open(app, &name, step, &rubric, &mut progress).await?),
         None => None,
     };
     let control = Arc::new(Control::until(Some(deadline)));
-    let scoring =
-        Scoring::new(rubric.rubric, &progress, control).map_err(|error| Problem::invalid(vec![error.into()]))?;
+    let scoring = Scoring::new(rubric.rubric, &progress, control)
+        .map_err(|error| Problem::invalid(vec![error.into()]))?;
     let faults: Vec<Fault> =
         groups.iter().filter_map(|group| group.as_ref().err().map(|(_, fault)| fault.clone())).collect();
     if faults.len() == groups.len() {
@@ -134,7 +137,8 @@ struct Envelope {
 
 impl Envelope {
     fn read(body: &ReadBody) -> Result<Self, Problem> {
-        let GradeRequest { rubric, step, metrics, advantage, run, deadline_ms, groups } = decode::body(&body.bytes)?;
+        let GradeRequest { rubric, step, metrics, advantage, run, deadline_ms, groups } =
+            decode::body(&body.bytes)?;
         let groups = decode::groups(&groups)?;
         Ok(Self { rubric, step, metrics, advantage, run, deadline_ms, groups })
     }
@@ -147,9 +151,13 @@ fn deadline(
     longest: Duration,
 ) -> Result<Instant, Problem> {
     let header = match headers.get(DEADLINE_HEADER) {
-        Some(value) => Some(value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok()).ok_or_else(|| {
-            Problem::bad_request(format!("the header {DEADLINE_HEADER} is a number of milliseconds, such as 5000"))
-        })?),
+        Some(value) => {
+            Some(value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok()).ok_or_else(|| {
+                Problem::bad_request(format!(
+                    "the header {DEADLINE_HEADER} is a number of milliseconds, such as 5000"
+                ))
+            })?)
+        }
         None => None,
     };
     let asked = field.or(header).map_or(longest, Duration::from_millis);
@@ -157,7 +165,11 @@ fn deadline(
 }
 
 fn accepts_ndjson(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains(NDJSON))
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains(NDJSON))
 }
 
 /// Cancels what is still waiting when the one who asked has gone.
@@ -171,7 +183,8 @@ impl Drop for CancelOnDrop {
 
 async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Response, Problem> {
     let _cancel = CancelOnDrop(Arc::clone(&batch.scoring.control));
-    let mut slots: Vec<Result<oneshot::Receiver<ScoredGroup>, GroupReply>> = Vec::with_capacity(batch.groups.len());
+    let mut slots: Vec<Result<oneshot::Receiver<ScoredGroup>, GroupReply>> =
+        Vec::with_capacity(batch.groups.len());
     for (index, group) in batch.groups.into_iter().enumerate() {
         slots.push(match group {
             Err((id, fault)) => Err(GroupReply::malformed(index, id, fault)),
@@ -200,7 +213,8 @@ async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Response, 
         Some(run) => Some(run.keep(&app, answers.iter().filter_map(|answer| answer.as_ref().ok())).await),
         None => None,
     };
-    let groups: Vec<GroupReply> = answers.into_iter().map(|answer| answer.map_or_else(|reply| reply, |g| g.reply)).collect();
+    let groups: Vec<GroupReply> =
+        answers.into_iter().map(|answer| answer.map_or_else(|reply| reply, |g| g.reply)).collect();
     measure::replies(&groups, &batch.scoring.rubric, inside.started);
     let reply = GradeReply { groups, stored, elapsed_ms: milliseconds(inside.started.elapsed()) };
     // The permits are held until the reply is bytes.
@@ -279,4 +293,3 @@ fn milliseconds(elapsed: Duration) -> f64 {
     // Microseconds are as fine as this number is meant.
     (elapsed.as_secs_f64() * 1e6).round() / 1e3
 }
-

@@ -33,7 +33,8 @@ impl Run {
         rubric: &Resolved,
         progress: &mut Progress,
     ) -> Result<Self, Problem> {
-        let name = Name::parse("run", name).map_err(|error| Problem::invalid_at("/run", error.to_string()))?;
+        let name =
+            Name::parse("run", name).map_err(|error| Problem::invalid_at("/run", error.to_string()))?;
         if rubric.rubric.has_latches() {
             let latched: BTreeSet<String> = app.store.latches(&name).await.map_err(super::store_problem)?;
             progress.latched = latched;
@@ -56,7 +57,8 @@ impl Run {
     /// Keeps groups; when this returns they are durable, or the reply says why not. A store that fails costs
     /// no rewards.
     pub async fn keep(&self, app: &App, groups: impl IntoIterator<Item = &ScoredGroup>) -> Stored {
-        let groups: Vec<store::ScoredGroup> = groups.into_iter().filter_map(|group| self.record(group)).collect();
+        let groups: Vec<store::ScoredGroup> =
+            groups.into_iter().filter_map(|group| self.record(group)).collect();
         let run = self.name.to_string();
         if groups.is_empty() {
             return Stored { run, n_groups: 0, error: None };

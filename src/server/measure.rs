@@ -29,7 +29,8 @@ pub fn replies(groups: &[GroupReply], rubric: &Rubric, started: Instant) {
     metrics::counter!("gavel_groups_total").increment(groups.len() as u64);
     metrics::counter!("gavel_malformed_groups_total").increment(n_malformed);
     for ((grader, reason), n) in verdicts {
-        metrics::counter!("gavel_verdicts_total", "grader" => grader, "reason" => reason.to_owned()).increment(n);
+        metrics::counter!("gavel_verdicts_total", "grader" => grader, "reason" => reason.to_owned())
+            .increment(n);
     }
     for (kind, n) in errors {
         metrics::counter!("gavel_unjudged_total", "kind" => kind).increment(n);

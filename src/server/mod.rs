@@ -109,7 +109,11 @@ fn span(request: &http::Request<Body>) -> tracing::Span {
 }
 
 fn log_response(response: &http::Response<Body>, latency: Duration, _: &tracing::Span) {
-    tracing::debug!(status = response.status().as_u16(), latency_ms = latency.as_secs_f64() * 1e3, "answered");
+    tracing::debug!(
+        status = response.status().as_u16(),
+        latency_ms = latency.as_secs_f64() * 1e3,
+        "answered"
+    );
 }
 
 async fn measure_request(request: Request, next: middleware::Next) -> Response {
@@ -125,7 +129,9 @@ async fn measure_request(request: Request, next: middleware::Next) -> Response {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
-fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> http::Response<http_body_util::Full<bytes::Bytes>> {
+fn panicked(
+    panic: Box<dyn std::any::Any + Send + 'static>,
+) -> http::Response<http_body_util::Full<bytes::Bytes>> {
     let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
     let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = %message, "a handler panicked");
@@ -140,7 +146,9 @@ fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> http::Response<ht
 /// A JSON reply.
 pub(crate) fn json<T: Serialize>(value: &T) -> Response {
     match serde_json::to_vec(value) {
-        Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+        Ok(body) => {
+            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "a reply could not be written as JSON");
             Problem::internal().into_response()

@@ -53,8 +53,6 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::groups))
         .routes(routes!(runs::group))
         .routes(routes!(runs::export))
-
-
 }
 
 /// The description and the page that shows it.

@@ -90,7 +90,12 @@ impl Problem {
     /// 405: the path exists but not with this method.
     pub fn method_not_allowed() -> Self {
         let detail = "this path does not take this method; GET /openapi.json lists what there is";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not allowed here", detail)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "the method is not allowed here",
+            detail,
+        )
     }
 
     /// 408: the body came too slowly.
@@ -137,7 +142,8 @@ impl Problem {
     /// 429: full. Nothing of the request was begun.
     pub fn full(retry_after: Duration) -> Self {
         let detail = "as much is waiting as may wait; nothing of this request was begun, send it again later";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "full", "the server is full", detail).retry_after(retry_after)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "full", "the server is full", detail)
+            .retry_after(retry_after)
     }
 
     /// 503: going away. Nothing of the request was begun.

@@ -186,7 +186,8 @@ impl Changes {
     }
 
     fn summary(&self) -> RegradeSummary {
-        let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+        let mean =
+            |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
         RegradeSummary {
             n_completions: self.n_completions,
             n_changed: self.n_changed,

@@ -30,7 +30,8 @@ pub struct Resolved {
 /// 422 that points into `/rubric`.
 pub async fn resolve(app: &App, value: &Value) -> Result<Resolved, Problem> {
     let Value::String(name) = value else {
-        let rubric = app.rubrics.read(value).map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+        let rubric =
+            app.rubrics.read(value).map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
         return Ok(Resolved { rubric, name: None });
     };
     let spec = match preset::preset(name) {
@@ -43,7 +44,8 @@ pub async fn resolve(app: &App, value: &Value) -> Result<Resolved, Problem> {
             Problem::invalid_at("/rubric", message)
         })?,
     };
-    let rubric = app.rubrics.read(&spec).map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+    let rubric =
+        app.rubrics.read(&spec).map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
     Ok(Resolved { rubric, name: Some(name.clone()) })
 }
 
@@ -100,7 +102,10 @@ pub async fn list(State(app): State<Arc<App>>) -> Result<Json<RubricList>, Probl
     get, path = "/v1/rubrics/{name}", tag = "rubrics", params(("name" = String, Path)),
     responses((status = 200, body = RubricEntry), (status = 404, body = Problem))
 )]
-pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<RubricEntry>, Problem> {
+pub async fn read(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Result<Json<RubricEntry>, Problem> {
     if let Some(rubric) = preset::preset(&name) {
         return Ok(Json(RubricEntry::new(name, true, rubric)));
     }
@@ -118,13 +123,20 @@ pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
     request_body(content = Value, example = json!({"components": [{"name": "accuracy", "grader": {"type": "math"}}]})),
     responses((status = 200, body = RubricEntry), (status = 409, body = Problem), (status = 422, body = Problem))
 )]
-pub async fn put(State(app): State<Arc<App>>, Path(name): Path<String>, request: Request) -> Result<Json<RubricEntry>, Problem> {
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Json<RubricEntry>, Problem> {
     let _admitted = app.admission.enter()?;
     let body = app.admission.read(request.into_body()).await?;
     if preset::preset(&name).is_some() {
-        return Err(Problem::conflict(format!("{name:?} is a preset and cannot be changed; choose another name")));
+        return Err(Problem::conflict(format!(
+            "{name:?} is a preset and cannot be changed; choose another name"
+        )));
     }
-    let checked = Name::parse("name", name.clone()).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let checked =
+        Name::parse("name", name.clone()).map_err(|error| Problem::bad_request(error.to_string()))?;
     let spec: Value = decode::body(&body.bytes)?;
     if !spec.is_object() {
         return Err(Problem::invalid_at("", "expected a rubric: an object with `components`"));

@@ -19,8 +19,8 @@ use super::problem::Problem;
 use super::types::{GroupInput, RewardReply};
 use super::{App, store_problem};
 use crate::store::{
-    Export, ExportKind, ExportSteps, GroupId, GroupQuery, GroupSummary, MetricsQuery, Name, RunSummary, SftPick, StepMetrics,
-    StoredGroup,
+    Export, ExportKind, ExportSteps, GroupId, GroupQuery, GroupSummary, MetricsQuery, Name, RunSummary,
+    SftPick, StepMetrics, StoredGroup,
 };
 
 /// Query parameters, with a problem document for what is wrong with them.
@@ -118,7 +118,10 @@ fn run_name(name: &str) -> Result<Name, Problem> {
 
 /// List the runs.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", params(PageQuery), responses((status = 200, body = RunList)))]
-pub async fn list(State(app): State<Arc<App>>, Query(query): Query<PageQuery>) -> Result<Json<RunList>, Problem> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<RunList>, Problem> {
     let page = app.store.runs(cursor(query.after)?, query.limit).await.map_err(store_problem)?;
     let next = page.next.map(|run| run.to_string());
     Ok(Json(RunList { runs: page.items.into_iter().map(RunReply::from).collect(), next }))
@@ -390,7 +393,11 @@ const GOOD_REWARD: f64 = 1.0;
 impl ExportQuery {
     fn export(&self) -> Result<Export, Problem> {
         let given = [
-            ("threshold", self.threshold.is_some(), matches!(self.format, ExportFormat::Completions | ExportFormat::Sft)),
+            (
+                "threshold",
+                self.threshold.is_some(),
+                matches!(self.format, ExportFormat::Completions | ExportFormat::Sft),
+            ),
             ("min_margin", self.min_margin.is_some(), self.format == ExportFormat::Pairs),
             ("per_task", self.per_task.is_some(), self.format == ExportFormat::Sft),
             ("pick", self.pick != ExportPick::default(), self.format == ExportFormat::Sft),

@@ -117,13 +117,17 @@ pub fn add_advantages<'a>(
     estimator: &Estimator,
     groups: impl IntoIterator<Item = &'a mut ScoredGroup>,
 ) -> Result<(), Fault> {
-    let mut groups: Vec<&mut ScoredGroup> = groups.into_iter().filter(|group| group.rewards.is_some()).collect();
+    let mut groups: Vec<&mut ScoredGroup> =
+        groups.into_iter().filter(|group| group.rewards.is_some()).collect();
     let rewards: Vec<GroupRewards> = groups.iter().map(|group| group_rewards(group)).collect();
     let advantages = estimator.advantages(&rewards).map_err(|error| {
         // The estimator counts only the groups it was given; the caller counts all of the request.
         let place = error.pointer.split('/').nth(2).and_then(|index| index.parse::<usize>().ok());
-        let pointer = match place.and_then(|place| groups.get(place).map(|group| (place, group.reply.index))) {
-            Some((place, index)) => error.pointer.replacen(&format!("/groups/{place}/"), &format!("/groups/{index}/"), 1),
+        let pointer = match place.and_then(|place| groups.get(place).map(|group| (place, group.reply.index)))
+        {
+            Some((place, index)) => {
+                error.pointer.replacen(&format!("/groups/{place}/"), &format!("/groups/{index}/"), 1)
+            }
             None => error.pointer,
         };
         Fault::new(pointer, error.message)

@@ -235,10 +235,17 @@ impl From<&ComponentReward> for ComponentReply {
         let (score, reason, detail) = match &component.outcome {
             Ok(verdict) => (verdict.score, verdict.reason.name(), verdict.detail.clone()),
             Err(error) => {
-                let detail = [("error".to_owned(), Value::from(error.message.as_str()))].into_iter().collect();
+                let detail =
+                    [("error".to_owned(), Value::from(error.message.as_str()))].into_iter().collect();
                 (None, error.kind.name(), detail)
             }
         };
-        Self { name: component.name.to_string(), score, weight: component.weight, reason: reason.to_owned(), detail }
+        Self {
+            name: component.name.to_string(),
+            score,
+            weight: component.weight,
+            reason: reason.to_owned(),
+            detail,
+        }
     }
 }
