@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod cli;
+mod end_to_end;
+mod process;
 mod store;
 mod tasks;
