@@ -44,6 +44,7 @@ pub mod types;
 
 use crate::judge::Judge;
 use crate::store::{Store, StoreError};
+use crate::telemetry;
 use admission::Admission;
 use auth::Gatekeeper;
 use problem::Problem;
@@ -109,7 +110,9 @@ async fn no_such_path() -> Problem {
 
 fn span(request: &http::Request<Body>) -> tracing::Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request_id = id)
+    let span = tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request_id = id);
+    telemetry::follow(request.headers(), &span);
+    span
 }
 
 fn log_response(response: &http::Response<Body>, latency: Duration, _: &tracing::Span) {

@@ -21,7 +21,10 @@ fn gavel(folder: &std::path::Path, args: &[&str]) -> String {
 async fn two_thousand_word_problems_get_the_same_rewards_over_http_and_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let (n, g) = (N_TASKS.to_string(), N_COMPLETIONS.to_string());
-    let text = gavel(folder.path(), &["tasks", "generate", "word_problem", "-n", &n, "--completions", &g, "--seed", "7"]);
+    let text = gavel(
+        folder.path(),
+        &["tasks", "generate", "word_problem", "-n", &n, "--completions", &g, "--seed", "7"],
+    );
     std::fs::write(folder.path().join("groups.jsonl"), &text).unwrap();
     let args = ["grade", "groups.jsonl", "--rubric", "r1-zero", "--advantage", "grpo"];
     let from_file = gavel(folder.path(), &args);
@@ -52,5 +55,8 @@ async fn two_thousand_word_problems_get_the_same_rewards_over_http_and_from_a_fi
         n_right += rewards.iter().filter(|reward| reward["components"][0]["score"] == 1.0).count();
     }
     assert_eq!(n_rewards, N_TASKS * N_COMPLETIONS);
-    assert!((0.3..0.7).contains(&(n_right as f64 / n_rewards as f64)), "{n_right} right ones are no real mix");
+    assert!(
+        (0.3..0.7).contains(&(n_right as f64 / n_rewards as f64)),
+        "{n_right} right ones are no real mix"
+    );
 }
