@@ -81,7 +81,7 @@ fn errors_name_line_field_and_remedy_and_the_rest_is_read() {
         (3, vec!["line 4: /prompt: the prompt is missing", "map the columns"]),
         (4, vec!["line 5: /refrence: unknown field `refrence`", "metadata"]),
         (5, vec!["line 6: /language: invalid type: integer `5`, expected a string"]),
-        (6, vec!["line 7: : expected an object"]),
+        (6, vec!["line 7: expected an object"]),
     ] {
         for part in parts {
             assert!(messages[index].contains(part), "{} lacks {part}", messages[index]);
