@@ -31,7 +31,7 @@ fn our_own_form() {
 #[test]
 fn gsm8k_and_verl_by_mapping() {
     let gsm8k = r#"{"question": "How many?", "answer": "2+2=<<2+2=4>>4\n#### 1,234", "source": "x"}"#;
-    let columns = json!({"prompt": "question", "reference": "answer", "reference_after": "##"});
+    let columns = json!({"prompt": "question", "reference": "answer", "reference_after": "####"});
     let task = mapped(gsm8k, columns).remove(0).unwrap();
     assert_eq!(task.reference, Some(json!("1,234")));
     assert_eq!(task.metadata["source"], "x", "other columns become metadata");
@@ -91,7 +91,7 @@ fn errors_name_line_field_and_remedy_and_the_rest_is_read() {
 
 #[test]
 fn errors_of_mapped_columns() {
-    let columns = json!({"prompt": "q", "reference": "/r/gold", "reference_after": "##", "language": "l"});
+    let columns = json!({"prompt": "q", "reference": "/r/gold", "reference_after": "####", "language": "l"});
     for (row, expected) in [
         (
             r#"{"a": 1, "b": 2}"#,
