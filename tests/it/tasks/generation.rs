@@ -219,17 +219,19 @@ fn stories_read_well() {
 #[test]
 fn no_template_refuses_more_than_nine_draws_in_ten() {
     for environment in environments() {
+        // Templates and kinds follow the choice; there are no more of them.
+        let choices = if environment.name() == "word_problem" { TEMPLATES as u64 } else { 5 };
         for level in environment.levels() {
-            for choice in 0..70 {
-                let accepted = (0..400_u64)
+            for choice in 0..choices {
+                let accepted = (0..200_u64)
                     .filter(|n| {
                         let mut draw = Draw::new(&[b"acceptance", &n.to_le_bytes()]);
                         environment.propose(level, choice, &mut draw).is_some()
                     })
                     .count();
                 assert!(
-                    accepted > 40,
-                    "{} level {} choice {choice}: {accepted} of 400",
+                    accepted > 20,
+                    "{} level {} choice {choice}: {accepted} of 200",
                     environment.name(),
                     level.number
                 );
