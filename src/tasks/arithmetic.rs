@@ -194,7 +194,7 @@ fn mixed(numbers: usize, knobs: &Knobs, draw: &mut Draw) -> Expression {
         let factor = Expression::whole(draw.between(2, knobs.factor));
         return Expression::binary(factor, Operator::Multiply, mixed(numbers - 1, knobs, draw));
     }
-    let left = draw.between(1, numbers as i64 - 1) as usize;
+    let left = 1 + draw.index(numbers - 1);
     let operator = if draw.chance(1, 2) { Operator::Add } else { Operator::Subtract };
     Expression::binary(mixed(left, knobs, draw), operator, mixed(numbers - left, knobs, draw))
 }

@@ -82,12 +82,11 @@ impl Columns {
 
 /// Takes the value of `column` out of `row`; null counts as missing.
 fn take(row: &mut Value, column: &str) -> Result<Option<Value>, Fault> {
-    let (parent, name) = match column.strip_prefix('/') {
-        None => (Some(row), column.to_owned()),
-        Some(_) => {
-            let (parent, name) = column.rsplit_once('/').unwrap_or_default();
-            (row.pointer_mut(parent), name.replace("~1", "/").replace("~0", "~"))
-        }
+    let (parent, name) = if column.starts_with('/') {
+        let (parent, name) = column.rsplit_once('/').unwrap_or_default();
+        (row.pointer_mut(parent), name.replace("~1", "/").replace("~0", "~"))
+    } else {
+        (Some(row), column.to_owned())
     };
     match parent {
         None => Ok(None),

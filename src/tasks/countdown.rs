@@ -108,7 +108,10 @@ fn solution(numbers: &[i64], draw: &mut Draw) -> Option<Expression> {
     let mut pool: Vec<(Expression, i64)> = numbers.iter().map(|n| (Expression::whole(*n), *n)).collect();
     while pool.len() > 1 {
         let (joined, value) = (0..MAX_PAIRS).find_map(|_| {
-            draw.shuffle(&mut pool);
+            // The pair goes to the end.
+            for end in [pool.len() - 1, pool.len() - 2] {
+                pool.swap(draw.index(end + 1), end);
+            }
             let [.., (left, a), (right, b)] = pool.as_slice() else { return None };
             let operator =
                 *draw.pick(&[Operator::Add, Operator::Subtract, Operator::Multiply, Operator::Divide]);

@@ -42,7 +42,7 @@ pub enum DataError {
         message: String,
     },
     /// The line is JSON but no task.
-    #[error("line {line}: {pointer}: {message}")]
+    #[error("line {line}: {}{message}", place(.pointer))]
     NoTask {
         /// The line's number.
         line: u64,
@@ -51,6 +51,11 @@ pub enum DataError {
         /// What is wrong and what would be right.
         message: String,
     },
+}
+
+/// The pointer before a message, where there is one.
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!("{pointer}: ") }
 }
 
 /// What is wrong with a line, before its number is known.

@@ -145,7 +145,7 @@ impl<R: BufRead> Lines<R> {
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let part = &chunk[..end.unwrap_or(chunk.len())];
             // Two bytes and a mark more than the limit may belong to the line's end and the file's beginning.
-            let room = (self.max_line_bytes + SLACK_BYTES).saturating_sub(self.buffer.len());
+            let room = self.max_line_bytes.saturating_add(SLACK_BYTES).saturating_sub(self.buffer.len());
             too_long |= part.len() > room;
             if !too_long {
                 self.buffer.extend_from_slice(part);

@@ -21,7 +21,7 @@ impl Rational {
             return None;
         }
         let divisor =
-            gcd(numerator.unsigned_abs(), denominator.unsigned_abs()) as i128 * denominator.signum();
+            gcd(numerator.unsigned_abs(), denominator.unsigned_abs()).cast_signed() * denominator.signum();
         Some(Self { numerator: numerator / divisor, denominator: denominator / divisor })
     }
 

@@ -2,7 +2,7 @@
 
 use super::distractors::Topic::{Percent, Things};
 use super::scene::{Kind, Scene, Story};
-use super::words::{COLLECTED, FOOD, FRIEND, HOLDERS, PAGE, noun};
+use super::words::{COLLECTED, FOOD, FRIEND, HOLDERS, PAGE, fold, noun};
 use super::{Template, template};
 
 pub(super) const TEMPLATES: &[Template] = &[
@@ -57,7 +57,7 @@ fn boxes_and_loose(s: &mut Scene<'_>) -> Option<Story> {
     let packed = s.times("Packed", holders, each)?;
     let all = s.plus("In all", packed, loose)?;
     s.tell(format!("{} has {} with {} in each.", who.name, s.count(holders, holder), s.count(each, what)));
-    s.tell(format!("Besides, {} on the table.", there(&s.count(loose, what), loose)));
+    s.tell(format!("In addition, {} on the table.", there(&s.count(loose, what), loose)));
     s.ask(format!("How many {} are there altogether?", what.many), all, Kind::Whole)
 }
 
@@ -67,7 +67,7 @@ fn times_as_many(s: &mut Scene<'_>) -> Option<Story> {
     let more = s.times(&format!("{} has", other.name), n, times)?;
     let all = s.plus("Together", n, more)?;
     s.tell(format!("{} has {}.", who.name, s.count(n, what)));
-    s.tell(format!("{} has {times} times as many.", other.name));
+    s.tell(format!("{} has {} as many.", other.name, fold(times)));
     s.ask(
         format!("How many {} do {} and {} have together?", what.many, who.name, other.name),
         all,
@@ -177,7 +177,7 @@ fn three_people(s: &mut Scene<'_>) -> Option<Story> {
     let two = s.plus(&format!("{} and {}", first.name, second.name), n, more)?;
     let all = s.plus("All three", two, less)?;
     s.tell(format!("{} has {}.", first.name, s.count(n, what)));
-    s.tell(format!("{} has {times} times as many as {}.", second.name, first.name));
+    s.tell(format!("{} has {} as many as {}.", second.name, fold(times), first.name));
     s.tell(format!("{} has {fewer} fewer than {}.", third.name, second.name));
     s.ask(format!("How many {} do the three of them have in total?", what.many), all, Kind::Whole)
 }

@@ -2,7 +2,7 @@
 
 use super::super::draw::Draw;
 use super::scene::Story;
-use super::words::{NAMES, Person};
+use super::words::Person;
 
 /// What a story or a sentence is about; a distractor never touches the story's own topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +35,12 @@ pub(super) fn distractor(taken: &[Topic], story: &Story, draw: &mut Draw) -> (To
     let hero = story.hero.map(|person| person.name);
     let sentence = match topic {
         Topic::Things | Topic::Age => {
-            let age = draw.between(6, 70);
-            match hero {
-                Some(name) => {
-                    let relative = draw.pick(&["cousin", "neighbour", "piano teacher"]);
-                    let age = if *relative == "piano teacher" { age.max(24) } else { age };
-                    format!("{name}'s {relative} {} is {age} years old.", stranger(story, draw).name)
-                }
-                None => format!("{}, who lives nearby, is {age} years old.", stranger(story, draw).name),
+            let age = draw.between(58, 93);
+            match story.hero {
+                // Of the other sex, so that a pronoun in the next sentence cannot mean the wrong one.
+                Some(Person { name, she: "she", .. }) => format!("{name}'s grandfather is {age} years old."),
+                Some(Person { name, .. }) => format!("{name}'s grandmother is {age} years old."),
+                None => format!("The oldest person in town is {age} years old."),
             }
         }
         Topic::Distance => {
@@ -74,13 +72,4 @@ pub(super) fn distractor(taken: &[Topic], story: &Story, draw: &mut Draw) -> (To
         }
     };
     (topic, sentence)
-}
-
-/// Someone who is not in the story.
-fn stranger(story: &Story, draw: &mut Draw) -> &'static Person {
-    let mut index = draw.index(NAMES.len());
-    while story.cast.contains(&index) {
-        index = (index + 1) % NAMES.len();
-    }
-    &NAMES[index]
 }

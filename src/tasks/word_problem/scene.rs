@@ -57,8 +57,6 @@ pub(super) struct Story {
     pub(super) numbers: Vec<i64>,
     /// The first person of the story, if there is one.
     pub(super) hero: Option<&'static Person>,
-    /// The names that are taken.
-    pub(super) cast: Vec<usize>,
 }
 
 impl<'a> Scene<'a> {
@@ -116,6 +114,12 @@ impl<'a> Scene<'a> {
     pub(super) fn price(&mut self) -> Cents {
         let steps = self.size.dollars * 100 / self.size.cents;
         Cents(self.number(1, steps) * self.size.cents)
+    }
+
+    /// A price of something small, up to three dollars.
+    pub(super) fn small_price(&mut self) -> Cents {
+        let step = self.size.cents.min(50);
+        Cents(self.number(1, 300 / step) * step)
     }
 
     /// A price above `low` cents.
@@ -249,7 +253,6 @@ impl<'a> Scene<'a> {
             working: mem::take(&mut self.working),
             numbers: mem::take(&mut self.numbers),
             hero: self.cast.first().and_then(|index| NAMES.get(*index)),
-            cast: mem::take(&mut self.cast),
         })
     }
 }

@@ -52,12 +52,12 @@ fn change_from_note(s: &mut Scene<'_>) -> Option<Story> {
 fn two_kinds(s: &mut Scene<'_>) -> Option<Story> {
     let who = s.person();
     let (first, second) = s.pick_two(GOODS);
-    let (n, m, p, q) = (s.few(), s.few(), s.price(), s.price());
-    let left = s.times(&format!("The {}", first.many), n, p)?;
-    let right = s.times(&format!("The {}", second.many), m, q)?;
+    let (n, m, price, second_price) = (s.few(), s.few(), s.price(), s.price());
+    let left = s.times(&format!("The {}", first.many), n, price)?;
+    let right = s.times(&format!("The {}", second.many), m, second_price)?;
     let total = s.plus("Together", left, right)?;
     s.tell(format!(
-        "{} needs {} at {p} each and {} at {q} each.",
+        "{} needs {} at {price} each and {} at {second_price} each.",
         who.name,
         s.count(n, first),
         s.count(m, second)
@@ -85,7 +85,7 @@ fn discount(s: &mut Scene<'_>) -> Option<Story> {
 
 fn one_free(s: &mut Scene<'_>) -> Option<Story> {
     let (who, what) = (s.person(), s.pick(FOOD));
-    let (paid, groups, price) = (s.number(2, 5), s.few(), s.price());
+    let (paid, groups, price) = (s.number(2, 5), s.few(), s.small_price());
     let n = groups * (paid + 1);
     let offers = s.over("Offers used", n, paid + 1)?;
     let counted = s.times(&format!("{} that are paid", capital(what.many)), offers, paid)?;
@@ -150,16 +150,16 @@ fn split_bill(s: &mut Scene<'_>) -> Option<Story> {
 fn market_stall(s: &mut Scene<'_>) -> Option<Story> {
     let (who, other) = (s.person(), s.person());
     let (first, second) = s.pick_two(FOOD);
-    let (n, m, p, q) = (s.some(), s.some(), s.price(), s.price());
+    let (n, m, price, second_price) = (s.some(), s.some(), s.small_price(), s.small_price());
     let fee = s.dollars(5, 40);
-    let left = s.times(&format!("From the {}", first.many), n, p)?;
-    let right = s.times(&format!("From the {}", second.many), m, q)?;
+    let left = s.times(&format!("From the {}", first.many), n, price)?;
+    let right = s.times(&format!("From the {}", second.many), m, second_price)?;
     let taken = s.plus("Taken in", left, right)?;
     let profit = s.minus("After the fee", taken, fee)?;
     let half = s.share("Each", profit, 2)?;
     s.tell(format!("{} and {} run a market stall together.", who.name, other.name));
     s.tell(format!(
-        "On Saturday they sell {} at {p} each and {} at {q} each.",
+        "On Saturday they sell {} at {price} each and {} at {second_price} each.",
         s.count(n, first),
         s.count(m, second)
     ));
@@ -169,7 +169,7 @@ fn market_stall(s: &mut Scene<'_>) -> Option<Story> {
 
 fn pack_or_single(s: &mut Scene<'_>) -> Option<Story> {
     let (who, what) = (s.person(), s.pick(COLLECTED));
-    let (size, packs, single) = (s.number(3, 10), s.few(), s.price());
+    let (size, packs, single) = (s.number(3, 10), s.few(), s.small_price());
     // The pack costs as much as some of the pieces in it, at least half.
     let pack = Cents(single.0 * (size - s.number(1, size / 2)));
     let n = size * packs;
@@ -211,7 +211,7 @@ fn resale_profit(s: &mut Scene<'_>) -> Option<Story> {
     let (who, what, holder) = (s.person(), s.pick(FOOD), s.pick(HOLDERS));
     let (holders, each, cost) = (s.few(), s.number(6, 30), s.dollars(2, 30));
     let spoiled = s.number(1, 20);
-    let (price, helpers) = (s.price(), s.pick(&[1, 3, 4]));
+    let (price, helpers) = (s.small_price(), s.pick(&[1, 3, 4]));
     let paid = s.times("Paid", holders, cost)?;
     let all = s.times(&format!("All {}", what.many), holders, each)?;
     let good = s.minus("Good ones", all, spoiled)?;

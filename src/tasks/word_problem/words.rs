@@ -145,3 +145,8 @@ pub(super) fn a(word: &str) -> String {
     let article = if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {word}")
 }
+
+/// "twice" or "3 times".
+pub(super) fn fold(times: i64) -> String {
+    if times == 2 { "twice".to_owned() } else { format!("{times} times") }
+}

@@ -155,7 +155,7 @@ fn orchard(s: &mut Scene<'_>) -> Option<Story> {
 fn bake_sale(s: &mut Scene<'_>) -> Option<Story> {
     let (who, what) = (s.person(), s.pick(&FOOD[4..6]));
     let (trays, each, burnt, size, price) =
-        (s.few(), s.number(6, 30), s.number(2, 10), s.number(2, 6), s.price());
+        (s.few(), s.number(6, 30), s.number(2, 10), s.number(2, 6), s.small_price());
     let all = s.times("Baked", trays, each)?;
     let good = s.minus("Good ones", all, burnt)?;
     let bags = s.over("Bags", good, size)?;
@@ -208,7 +208,7 @@ fn factory_order(s: &mut Scene<'_>) -> Option<Story> {
 fn farm_income(s: &mut Scene<'_>) -> Option<Story> {
     let who = s.person();
     let (hens, eggs, own, weeks) = (s.number(6, 60), s.number(3, 6), s.number(4, 20), s.number(2, 9));
-    let (feed, price) = (s.dollars(5, 20), s.price());
+    let (feed, price) = (s.dollars(5, 20), s.small_price());
     let laid = s.times("Eggs in a week", hens, eggs)?;
     let sold = s.minus("Sold in a week", laid, own)?;
     let boxes = s.over("Boxes in a week", sold, 6)?;

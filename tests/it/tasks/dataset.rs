@@ -30,7 +30,7 @@ fn our_own_form() {
 
 #[test]
 fn gsm8k_and_verl_by_mapping() {
-    let gsm8k = r##"{"question": "How many?", "answer": "2+2=<<2+2=4>>4\n#### 1,234", "source": "x"}"##;
+    let gsm8k = r#"{"question": "How many?", "answer": "2+2=<<2+2=4>>4\n#### 1,234", "source": "x"}"#;
     let columns = json!({"prompt": "question", "reference": "answer", "reference_after": "####"});
     let task = mapped(gsm8k, columns).remove(0).unwrap();
     assert_eq!(task.reference, Some(json!("1,234")));
@@ -81,7 +81,7 @@ fn errors_name_line_field_and_remedy_and_the_rest_is_read() {
         (3, vec!["line 4: /prompt: the prompt is missing", "map the columns"]),
         (4, vec!["line 5: /refrence: unknown field `refrence`", "metadata"]),
         (5, vec!["line 6: /language: invalid type: integer `5`, expected a string"]),
-        (6, vec!["line 7: : expected an object"]),
+        (6, vec!["line 7: expected an object"]),
     ] {
         for part in parts {
             assert!(messages[index].contains(part), "{} lacks {part}", messages[index]);
@@ -111,7 +111,7 @@ fn errors_of_mapped_columns() {
             r#"{"q": "", "r": {"gold": "3"}}"#,
             "line 1: /r/gold: the mark `####` of `reference_after` does not occur here",
         ),
-        (r###"{"q": "", "r": {"gold": "a #### 3"}, "l": 1}"###, "line 1: /l: expected a string"),
+        (r#"{"q": "", "r": {"gold": "a #### 3"}, "l": 1}"#, "line 1: /l: expected a string"),
     ] {
         assert_eq!(mapped(row, columns.clone()), [Err(expected.to_owned())], "{row}");
     }
