@@ -259,14 +259,11 @@ fn a_task_of_someone_else_is_an_error_that_points_at_what_is_missing() {
     }
 }
 
-/// Where the graders that a rubric names are there, it is read without complaint.
 #[test]
 fn rubrics_are_well_formed() {
     for environment in environments() {
         let rubric = environment.rubric();
         assert_eq!(content_hash(&rubric), content_hash(&environment.rubric()));
-        if let Err(error) = Rubric::from_value(&rubric) {
-            assert!(error.message.starts_with("unknown grader"), "{error}");
-        }
+        Rubric::from_value(&rubric).unwrap();
     }
 }

@@ -4,4 +4,5 @@ mod answers;
 mod dataset;
 mod generation;
 mod jsonl;
+mod judged;
 mod traffic;
