@@ -11,6 +11,8 @@ mod completion;
 mod config;
 mod error;
 mod grader;
+mod instruct;
+mod language;
 mod regex;
 mod registry;
 mod reward;

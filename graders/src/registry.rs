@@ -11,7 +11,11 @@ use crate::grader::Grader;
 type Build = fn(Fields) -> Result<Arc<dyn Grader>, ConfigError>;
 
 /// Every grader type, in the order of the names.
-const GRADERS: &[(&str, Build)] = &[("regex", crate::regex::build)];
+const GRADERS: &[(&str, Build)] = &[
+    ("instruct", crate::instruct::build),
+    ("language", crate::language::build),
+    ("regex", crate::regex::build),
+];
 
 /// The names of all grader types.
 pub fn grader_types() -> impl Iterator<Item = &'static str> {
