@@ -12,3 +12,4 @@ mod math;
 mod rubric;
 mod testdata;
 mod vectors;
+mod words;
