@@ -1,8 +1,10 @@
 //! The program's integration tests in one binary.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
+mod bad_input;
 mod cli;
 mod end_to_end;
 mod process;
+mod server;
 mod store;
 mod tasks;
