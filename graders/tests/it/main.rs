@@ -9,6 +9,7 @@ mod grading;
 mod hostile;
 mod length;
 mod math;
+mod presets;
 mod rubric;
 mod testdata;
 mod vectors;
