@@ -7,6 +7,7 @@
 //!
 //! It does not judge whether the language is good, and does not see a foreign word inside a sentence.
 
+mod frequent;
 mod identify;
 mod known;
 mod prose;

@@ -56,8 +56,9 @@ pub(super) fn by_script(words: &[Word<'_>]) -> Tally {
 /// Counts by script, and by language where a script has several.
 ///
 /// Words of one writing are gathered sentence by sentence into passages of at least six words, and each passage
-/// counts as the language it is identified as. What is left at the end counts as the passage before it. Where
-/// there is none, three words are enough to be identified by, and fewer count by their script.
+/// counts as the language it is identified as; a close call goes to the language of most of the text. What is
+/// left at the end counts as the passage before it. Where there is none, three words are enough to be identified
+/// by, and fewer count by their script.
 /// A single Latin letter counts as nothing: it is a variable's name more often than a word.
 pub(super) fn by_language(words: &[Word<'_>]) -> Tally {
     let mut tally = Tally::new();
@@ -68,23 +69,49 @@ pub(super) fn by_language(words: &[Word<'_>]) -> Tally {
         groups.entry(group).or_default().push(*word);
     }
     for (writing, words) in groups {
-        let enough = MIN_PASSAGE_WORDS.max(words.len().div_ceil(MAX_PASSAGES));
-        let mut before = None;
-        let mut rest = words.as_slice();
-        while !rest.is_empty() {
-            let (passage, after) = rest.split_at(passage_end(rest, enough));
-            let found = if passage.len() >= MIN_PASSAGE_WORDS || before.is_none() {
-                language_of(passage, writing)
-            } else {
-                before
-            };
-            before = found.or(before);
-            *tally.entry(found.map_or(Found::Writing(writing), Found::Language)).or_default() +=
-                passage.len();
-            rest = after;
+        for (found, count) in passages_of(&words, writing) {
+            *tally.entry(found.map_or(Found::Writing(writing), Found::Language)).or_default() += count;
         }
     }
     tally
+}
+
+/// The passages of one writing: the language found and the number of words.
+fn passages_of(words: &[Word<'_>], writing: Writing) -> Vec<(Option<Language>, usize)> {
+    let enough = MIN_PASSAGE_WORDS.max(words.len().div_ceil(MAX_PASSAGES));
+    let mut passages = Vec::new();
+    let mut rest = words;
+    while !rest.is_empty() {
+        let (passage, after) = rest.split_at(passage_end(rest, enough));
+        passages.push((language_of(passage, writing, None), passage));
+        rest = after;
+    }
+    // Only the last passage can be short.
+    if let [.., (before, _), (found, last)] = passages.as_mut_slice()
+        && last.len() < MIN_PASSAGE_WORDS
+    {
+        *found = *before;
+    }
+    if let Some(most) = majority(&passages) {
+        for (found, passage) in &mut passages {
+            if found.is_some_and(|found| found != most) {
+                *found = language_of(passage, writing, Some(most));
+            }
+        }
+    }
+    passages.into_iter().map(|(found, passage)| (found, passage.len())).collect()
+}
+
+/// The language that more than half of the words are in.
+fn majority(passages: &[(Option<Language>, &[Word<'_>])]) -> Option<Language> {
+    let mut counts: BTreeMap<Language, usize> = BTreeMap::new();
+    for (found, passage) in passages {
+        if let Some(language) = found {
+            *counts.entry(*language).or_default() += passage.len();
+        }
+    }
+    let total: usize = passages.iter().map(|(_, passage)| passage.len()).sum();
+    counts.into_iter().find(|(_, count)| count * 2 > total).map(|(language, _)| language)
 }
 
 /// Where the first passage of `words` ends: with the first sentence that makes it long enough, or in the middle
@@ -95,7 +122,7 @@ fn passage_end(words: &[Word<'_>], enough: usize) -> usize {
     end.map_or(words.len().min(longest), |(last, _)| last + 1)
 }
 
-fn language_of(passage: &[Word<'_>], writing: Writing) -> Option<Language> {
+fn language_of(passage: &[Word<'_>], writing: Writing, expected: Option<Language>) -> Option<Language> {
     match writing {
         Writing::Own(tag) => Language::known(tag),
         Writing::Han => {
@@ -109,7 +136,7 @@ fn language_of(passage: &[Word<'_>], writing: Writing) -> Option<Language> {
             }
         }
         _ if passage.len() < MIN_LONE_WORDS => None,
-        _ => identify(&spell(passage), writing),
+        _ => identify(&spell(passage), writing, expected),
     }
 }
 
