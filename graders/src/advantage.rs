@@ -4,7 +4,7 @@
 //! out of every statistic and has no advantage; a group whose rewards are all equal has the advantage 0.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config;
 use crate::error::ConfigError;
@@ -12,7 +12,7 @@ use crate::statistics::{mean, standard_deviation, standard_scores};
 
 /// An advantage estimator with its parameters.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "estimator", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Estimator {
     /// `(R - mean) / (std + eps)` (GRPO, arXiv:2402.03300, section 4.1).
     Grpo {
@@ -118,11 +118,18 @@ impl Estimator {
     /// # Errors
     /// Points at what is wrong.
     pub fn from_value(value: &Value) -> Result<Self, ConfigError> {
-        let fields = match value {
-            Value::String(name) => {
-                [("estimator".to_owned(), Value::from(name.as_str()))].into_iter().collect()
+        let (name, parameters) = match value {
+            Value::String(name) => (name.clone(), Map::new()),
+            Value::Object(fields) => {
+                let mut fields = fields.clone();
+                match fields.remove("estimator") {
+                    Some(Value::String(name)) => (name, fields),
+                    _ => {
+                        let message = "expected the estimator's name, such as \"grpo\"";
+                        return Err(ConfigError::new("/estimator", message));
+                    }
+                }
             }
-            Value::Object(fields) => fields.clone(),
             _ => {
                 return Err(ConfigError::new(
                     "",
@@ -130,23 +137,41 @@ impl Estimator {
                 ));
             }
         };
-        let estimator: Self = config::read(fields)?;
-        let sound = match &estimator {
-            Self::Grpo { eps, ddof, .. } | Self::Passk { eps, ddof, .. } | Self::Gdpo { eps, ddof } => {
-                (0.0..=1.0).contains(eps) && *ddof <= 1
+        // The name as the key of its parameters: with the name among them, serde would read them through a
+        // buffer and forget which one an error is about.
+        let mut estimator = Map::new();
+        estimator.insert(name.clone(), Value::Object(parameters));
+        let estimator: Self = config::read(estimator).map_err(|error| {
+            if error.message.starts_with("unknown variant") {
+                return ConfigError::new("/estimator", error.message);
             }
-            Self::Gpg { f_norm } => *f_norm > 0.0,
-            Self::Kimi { tau: Some(tau) } => *tau > 0.0,
-            _ => true,
-        };
-        if sound {
-            Ok(estimator)
-        } else {
-            Err(ConfigError::new(
-                "",
-                "a parameter is out of range: 0 <= eps <= 1, ddof 0 or 1, f_norm > 0, tau > 0",
-            ))
+            // The path begins at the name where the name itself is the key.
+            let pointer =
+                error.pointer.strip_prefix(&format!("/{name}")).unwrap_or(&error.pointer).to_owned();
+            ConfigError::new(pointer, error.message)
+        })?;
+        estimator.check()?;
+        Ok(estimator)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |pointer: &str, message: &str| Err(ConfigError::new(pointer, message));
+        match self {
+            Self::Grpo { eps, ddof, .. } | Self::Passk { eps, ddof, .. } | Self::Gdpo { eps, ddof } => {
+                if !(0.0..=1.0).contains(eps) {
+                    return wrong("/eps", "expected a number from 0 to 1");
+                }
+                if *ddof > 1 {
+                    return wrong("/ddof", "expected 0 or 1");
+                }
+            }
+            Self::Gpg { f_norm } if *f_norm <= 0.0 => return wrong("/f_norm", "expected a number above 0"),
+            Self::Kimi { tau: Some(tau) } if *tau <= 0.0 => {
+                return wrong("/tau", "expected a number above 0");
+            }
+            _ => {}
         }
+        Ok(())
     }
 
     /// Whether an advantage depends on other groups of the batch, so that groups cannot be answered one by

@@ -37,7 +37,7 @@ mod verdict;
 mod weight;
 
 pub use completion::{Completion, MAX_TEXT_BYTES};
-pub use config::{Fields, pointer_of};
+pub use config::{Fields, Object, object, plain_words, pointer_of};
 pub use error::{ConfigError, ErrorKind, GradeError, TaskError, TaskErrorKind};
 pub use grader::{GradeCompletion, GradeGroup, Grader, GroupView, Prepared, Resources};
 pub use hash::content_hash;

@@ -50,7 +50,11 @@ pub fn build_grader(value: &Value) -> Result<Arc<dyn Grader>, ConfigError> {
         Some(other) => {
             return Err(ConfigError::new("/type", format!("expected a string, found {}", kind_of(&other))));
         }
-        None => return Err(ConfigError::new("/type", "the grader's type is missing")),
+        None => {
+            let known: Vec<_> = grader_types().collect();
+            let message = format!("the grader's type is missing; there are {}", known.join(", "));
+            return Err(ConfigError::new("/type", message));
+        }
     };
     let Some((_, build)) = GRADERS.iter().find(|(known, _)| *known == name) else {
         let known: Vec<_> = grader_types().collect();

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::advantage::{GroupRewards, group_normalised};
 use crate::completion::Completion;
-use crate::config;
+use crate::config::{self, Object};
 use crate::error::{ConfigError, ErrorKind, GradeError, TaskError, TaskErrorKind};
 use crate::grader::{Grader, GroupView, Prepared, Resources};
 use crate::hash::content_hash;
@@ -79,9 +79,9 @@ enum Combine {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RubricSpec {
-    components: Vec<ComponentSpec>,
+    components: Vec<Object<ComponentSpec>>,
     #[serde(default)]
-    gates: Vec<GateSpec>,
+    gates: Vec<Object<GateSpec>>,
     #[serde(default)]
     combine: Combine,
     #[serde(default)]
@@ -152,7 +152,7 @@ impl Rubric {
             .gates
             .iter()
             .enumerate()
-            .map(|(index, gate)| {
+            .map(|(index, Object(gate))| {
                 resolve_gate(gate, &components).map_err(|e| e.under(&format!("/gates/{index}")))
             })
             .collect::<Result<_, _>>()?;
@@ -257,19 +257,22 @@ pub fn reference_hash(task: &Task) -> String {
     }))
 }
 
-fn components(specs: &[ComponentSpec]) -> Result<Vec<Component>, ConfigError> {
+fn components(specs: &[Object<ComponentSpec>]) -> Result<Vec<Component>, ConfigError> {
     if specs.is_empty() || specs.len() > MAX_COMPONENTS {
         return Err(ConfigError::new(
             "/components",
-            format!("a rubric has 1 to {MAX_COMPONENTS} components"),
+            format!("a rubric has 1 to {MAX_COMPONENTS} components, this has {}", specs.len()),
         ));
     }
     let mut components: Vec<Component> = Vec::with_capacity(specs.len());
-    for (index, spec) in specs.iter().enumerate() {
+    for (index, Object(spec)) in specs.iter().enumerate() {
         let at = |field: &str| format!("/components/{index}/{field}");
         check_name(&spec.name).map_err(|e| e.under(&at("name")))?;
         if components.iter().any(|c| *c.name == *spec.name) {
-            return Err(ConfigError::new(at("name"), format!("the name `{}` is taken", spec.name)));
+            return Err(ConfigError::new(
+                at("name"),
+                format!("the name `{}` is taken by another component; give each its own", spec.name),
+            ));
         }
         let grader = build_grader(&spec.grader).map_err(|e| e.under(&at("grader")))?;
         let weight = Weight::from_value(&spec.weight).map_err(|e| e.under(&at("weight")))?;
@@ -279,7 +282,12 @@ fn components(specs: &[ComponentSpec]) -> Result<Vec<Component>, ConfigError> {
         let Some(read) = components[index].grader.reads_component().map(str::to_owned) else { continue };
         let found = components.iter().position(|c| *c.name == *read).ok_or_else(|| {
             let pointer = format!("/components/{index}/grader");
-            ConfigError::new(pointer, format!("it reads the component `{read}`, which is not in the rubric"))
+            ConfigError::new(
+                pointer,
+                format!(
+                    "it reads the component `{read}`, which is not in the rubric; add it or name another"
+                ),
+            )
         })?;
         components[index].reads = Some(found);
     }
@@ -299,7 +307,11 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
 
 fn resolve_gate(gate: &GateSpec, components: &[Component]) -> Result<Gate, ConfigError> {
     let component = components.iter().position(|c| *c.name == *gate.component).ok_or_else(|| {
-        ConfigError::new("/component", format!("there is no component `{}`", gate.component))
+        let known: Vec<&str> = components.iter().map(|c| &*c.name).collect();
+        ConfigError::new(
+            "/component",
+            format!("there is no component `{}`; there are {}", gate.component, known.join(", ")),
+        )
     })?;
     Ok(Gate { component, at_least: gate.at_least, otherwise: gate.otherwise })
 }

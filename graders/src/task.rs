@@ -34,7 +34,7 @@ pub struct Task {
 
 /// A prompt: plain text or chat messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a string or a list of chat messages")]
 pub enum Prompt {
     /// Plain text.
     Text(String),

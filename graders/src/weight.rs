@@ -97,7 +97,9 @@ impl Weight {
                 StepSpec { from_step, to_step: Some(to_step), value } if to_step > from_step => {
                     Self::Ramp { from_step, to_step, value }
                 }
-                StepSpec { .. } => return Err(ConfigError::new("/to_step", "must be after `from_step`")),
+                StepSpec { .. } => {
+                    return Err(ConfigError::new("/to_step", "expected a step after `from_step`"));
+                }
             },
             _ => {
                 return Err(ConfigError::new(

@@ -107,12 +107,18 @@ impl Generate {
         output.flush().context("cannot write")
     }
 
-    fn group(&self, environment: &dyn tasks::Environment, task: Task, index: u64) -> anyhow::Result<GroupInput> {
+    fn group(
+        &self,
+        environment: &dyn tasks::Environment,
+        task: Task,
+        index: u64,
+    ) -> anyhow::Result<GroupInput> {
         let mut completions = sample_completions(environment, &task, self.completions, self.seed ^ index)?;
         for (number, completion) in completions.iter_mut().enumerate() {
             completion.id = Some(number.to_string());
         }
-        let id = Some(format!("{}/{}/{}/{index}", environment.name(), Split::from(self.split).name(), self.seed));
+        let id =
+            Some(format!("{}/{}/{}/{index}", environment.name(), Split::from(self.split).name(), self.seed));
         Ok(GroupInput { id, task, completions })
     }
 }

@@ -54,6 +54,8 @@ pub struct ReadBody {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+/// The size of a body that is parsed on an async thread: a rubric of the largest size and its envelope.
+const SMALL_BODY_BYTES: usize = (1 << 20) + (1 << 16);
 /// How much of a refused body is read and thrown away so that the client gets to read the answer.
 const DISCARD_FACTOR: usize = 8;
 /// How long that may take.
@@ -123,27 +125,45 @@ impl Admission {
     /// # Errors
     /// 413 when it is too large, 408 when it is too slow, 429 when there is no room for it, 400 when the
     /// client broke off or its compression is corrupt.
-    pub async fn read(&self, mut body: Body) -> Result<ReadBody, Problem> {
+    pub async fn read(&self, body: Body) -> Result<ReadBody, Problem> {
+        self.read_up_to(self.limits.max_body_bytes, body).await
+    }
+
+    /// Reads a body that has no reason to be large, so that it may be parsed on an async thread.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_small(&self, body: Body) -> Result<ReadBody, Problem> {
+        self.read_up_to(self.limits.max_body_bytes.min(SMALL_BODY_BYTES), body).await
+    }
+
+    async fn read_up_to(&self, max_bytes: usize, mut body: Body) -> Result<ReadBody, Problem> {
         let limit = self.limits.body_timeout;
-        match timeout(limit, self.read_frames(&mut body)).await {
+        match timeout(limit, self.read_frames(max_bytes, &mut body)).await {
             Ok(Ok(read)) => Ok(read),
             Ok(Err(problem)) => {
                 self.discard(body).await;
                 Err(problem)
             }
-            Err(_) => Err(Problem::too_slow(format!("the body took longer than {} s", limit.as_secs()))),
+            Err(_) => Err(Problem::too_slow(format!(
+                "the body took longer than {} s; send less at once",
+                limit.as_secs()
+            ))),
         }
     }
 
-    async fn read_frames(&self, body: &mut Body) -> Result<ReadBody, Problem> {
+    async fn read_frames(&self, max_bytes: usize, body: &mut Body) -> Result<ReadBody, Problem> {
         let mut bytes = BytesMut::new();
         let mut room: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+            let frame = frame.map_err(|error| {
+                Problem::bad_request(format!(
+                    "the body broke off: {error}; check that it is whole and compressed as Content-Encoding says"
+                ))
+            })?;
             let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > self.limits.max_body_bytes {
-                return Err(Problem::too_large(self.limits.max_body_bytes));
+            if bytes.len() + data.len() > max_bytes {
+                return Err(Problem::too_large(max_bytes));
             }
             let more = Arc::clone(&self.body_bytes)
                 .try_acquire_many_owned(data.len() as u32)

@@ -61,16 +61,9 @@ pub async fn grade(State(app): State<Arc<App>>, request: Request) -> Result<Resp
             return Err(problem);
         }
     };
-    let batch = read(&app, &parts.headers, body, started).await?;
-    let room = app.admission.completions(batch.n_completions)?;
+    let envelope = read(&app, body).await?;
     let streamed = accepts_ndjson(&parts.headers);
-    if streamed && batch.estimator.as_ref().is_some_and(Estimator::spans_groups) {
-        return Err(Problem::invalid_at(
-            "/advantage/estimator",
-            "this estimator looks at the whole batch, so groups cannot be answered one by one; ask for a reply in \
-             one piece (without `Accept: application/x-ndjson`)",
-        ));
-    }
+    let (batch, room) = prepare(&app, &parts.headers, envelope, streamed, started).await?;
     let inside = Inside { _admitted: admitted, _room: room, started };
     if streamed { Ok(stream(app, batch, inside)) } else { whole(app, batch, inside).await }
 }
@@ -88,25 +81,43 @@ struct Batch {
     estimator: Option<Estimator>,
     run: Option<Run>,
     groups: Vec<ReadGroup>,
-    n_completions: usize,
 }
 
-async fn read(app: &Arc<App>, headers: &HeaderMap, body: Body, started: Instant) -> Result<Batch, Problem> {
+async fn read(app: &App, body: Body) -> Result<Envelope, Problem> {
     let read = app.admission.read(body).await?;
-    let envelope = if read.bytes.len() <= INLINE_BODY_BYTES {
-        Envelope::read(&read)?
-    } else {
-        tokio::task::spawn_blocking(move || Envelope::read(&read))
-            .await
-            .map_err(|_| Problem::internal())??
-    };
+    if read.bytes.len() <= INLINE_BODY_BYTES {
+        return Envelope::read(&read);
+    }
+    tokio::task::spawn_blocking(move || Envelope::read(&read)).await.map_err(|_| Problem::internal())?
+}
+
+/// Checks everything that can be refused, then lets the completions in; only then is anything written.
+async fn prepare(
+    app: &App,
+    headers: &HeaderMap,
+    envelope: Envelope,
+    streamed: bool,
+    started: Instant,
+) -> Result<(Batch, OwnedSemaphorePermit), Problem> {
     let Envelope { rubric, step, metrics, advantage, run, deadline_ms, groups } = envelope;
     let deadline = deadline(headers, deadline_ms, started, app.settings.max_deadline)?;
-    let rubric = rubrics::resolve(app, &rubric).await?;
+    let faults: Vec<Fault> =
+        groups.iter().filter_map(|group| group.as_ref().err().map(|(_, fault)| fault.clone())).collect();
+    if faults.len() == groups.len() {
+        return Err(Problem::invalid(faults));
+    }
+    let rubric = rubrics::resolve(app, rubric).await?;
     let estimator = advantage
         .map(|value| Estimator::from_value(&value))
         .transpose()
         .map_err(|error| Problem::invalid(vec![error.under("/advantage").into()]))?;
+    if streamed && estimator.as_ref().is_some_and(Estimator::spans_groups) {
+        return Err(Problem::invalid_at(
+            "/advantage/estimator",
+            "this estimator looks at the whole batch, so groups cannot be answered one by one; ask for a reply in \
+             one piece (without `Accept: application/x-ndjson`)",
+        ));
+    }
     let mut progress = Progress { step, metrics, ..Progress::default() };
     let run = match run {
         Some(name) => Some(Run::open(app, &name, step, &rubric, &mut progress).await?),
@@ -115,13 +126,12 @@ async fn read(app: &Arc<App>, headers: &HeaderMap, body: Body, started: Instant)
     let control = Arc::new(Control::until(Some(deadline)));
     let scoring = Scoring::new(rubric.rubric, &progress, control)
         .map_err(|error| Problem::invalid(vec![error.into()]))?;
-    let faults: Vec<Fault> =
-        groups.iter().filter_map(|group| group.as_ref().err().map(|(_, fault)| fault.clone())).collect();
-    if faults.len() == groups.len() {
-        return Err(Problem::invalid(faults));
-    }
     let n_completions = groups.iter().flatten().map(|group| group.completions.len()).sum();
-    Ok(Batch { scoring, estimator, run, groups, n_completions })
+    let room = app.admission.completions(n_completions)?;
+    if let Some(run) = &run {
+        run.close_latches(app).await?;
+    }
+    Ok((Batch { scoring, estimator, run, groups }, room))
 }
 
 /// The request's fields, its groups read.
@@ -139,6 +149,8 @@ impl Envelope {
     fn read(body: &ReadBody) -> Result<Self, Problem> {
         let GradeRequest { rubric, step, metrics, advantage, run, deadline_ms, groups } =
             decode::body(&body.bytes)?;
+        let rubric = decode::part("/rubric", rubric)?;
+        let advantage = advantage.map(|raw| decode::part("/advantage", raw)).transpose()?;
         let groups = decode::groups(&groups)?;
         Ok(Self { rubric, step, metrics, advantage, run, deadline_ms, groups })
     }
@@ -244,7 +256,7 @@ struct StreamEnd {
 fn stream(app: Arc<App>, batch: Batch, inside: Inside) -> Response {
     let lines = async_stream::stream! {
         let inside = inside;
-        let Batch { scoring, estimator, run, groups, .. } = batch;
+        let Batch { scoring, estimator, run, groups } = batch;
         let _cancel = CancelOnDrop(Arc::clone(&scoring.control));
         // Bounded by the request's own groups, whose number was checked.
         let (sender, mut receiver) = mpsc::unbounded_channel::<ScoredGroup>();

@@ -19,13 +19,15 @@ pub struct Run {
     step: Option<u64>,
     rubric: Arc<RubricRecord>,
     grader_versions: BTreeMap<String, u32>,
+    /// Names of the components whose latch closes with this request.
+    closing: Vec<Name>,
 }
 
 impl Run {
-    /// Checks the run's name and brings its latches into `progress`; those that close now are remembered.
+    /// Checks the run's name and brings its latches into `progress`, those that close now among them.
     ///
     /// # Errors
-    /// 422 for the name, 503 when the store is away.
+    /// 422 for the name or the step, 503 when the store is away.
     pub async fn open(
         app: &App,
         name: &str,
@@ -35,12 +37,15 @@ impl Run {
     ) -> Result<Self, Problem> {
         let name =
             Name::parse("run", name).map_err(|error| Problem::invalid_at("/run", error.to_string()))?;
+        if step.is_some_and(|step| i64::try_from(step).is_err()) {
+            return Err(Problem::invalid_at("/step", format!("a step that is kept is at most {}", i64::MAX)));
+        }
+        let mut closing = Vec::new();
         if rubric.rubric.has_latches() {
             let latched: BTreeSet<String> = app.store.latches(&name).await.map_err(super::store_problem)?;
             progress.latched = latched;
             for latch in rubric.rubric.closing_latches(progress) {
-                let component = Name::parse("component", latch.as_str()).map_err(super::store_problem)?;
-                app.store.set_latch(&name, &component).await.map_err(super::store_problem)?;
+                closing.push(Name::parse("component", latch.as_str()).map_err(super::store_problem)?);
                 progress.latched.insert(latch);
             }
         }
@@ -51,7 +56,18 @@ impl Run {
         };
         let versions = rubric.rubric.components().iter();
         let grader_versions = versions.map(|c| (c.grader.kind().to_owned(), c.grader.version())).collect();
-        Ok(Self { name, step, rubric: Arc::new(record), grader_versions })
+        Ok(Self { name, step, rubric: Arc::new(record), grader_versions, closing })
+    }
+
+    /// Remembers the latches that close with this request, once it is sure to be judged.
+    ///
+    /// # Errors
+    /// 503 when the store is away.
+    pub async fn close_latches(&self, app: &App) -> Result<(), Problem> {
+        for latch in &self.closing {
+            app.store.set_latch(&self.name, latch).await.map_err(super::store_problem)?;
+        }
+        Ok(())
     }
 
     /// Keeps groups; when this returns they are durable, or the reply says why not. A store that fails costs

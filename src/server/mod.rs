@@ -25,11 +25,13 @@ pub mod admission;
 pub mod auth;
 pub mod dashboard;
 pub mod decode;
+pub mod extract;
 pub mod grade;
 pub mod health;
 pub mod keeping;
 pub mod listen;
 pub mod measure;
+pub mod media;
 pub mod openapi;
 pub mod problem;
 pub mod regrade;
@@ -42,6 +44,7 @@ pub mod types;
 
 use crate::judge::Judge;
 use crate::store::{Store, StoreError};
+use crate::telemetry;
 use admission::Admission;
 use auth::Gatekeeper;
 use problem::Problem;
@@ -79,6 +82,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn router(app: Arc<App>) -> axum::Router {
     let (routes, document) = openapi::routes().with_state(Arc::clone(&app)).split_for_parts();
     let guarded = middleware::from_fn_with_state(Arc::clone(&app), auth::guard);
+    let checked = middleware::from_fn_with_state(Arc::clone(&app), media::check);
     let measured = middleware::from_fn(measure_request);
     let layers = ServiceBuilder::new()
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
@@ -86,6 +90,7 @@ pub fn router(app: Arc<App>) -> axum::Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(measured)
         .layer(CompressionLayer::new())
+        .layer(checked)
         .layer(RequestDecompressionLayer::new())
         .layer(MapRequestBodyLayer::new(Body::new))
         .layer(CatchPanicLayer::custom(panicked));
@@ -105,7 +110,9 @@ async fn no_such_path() -> Problem {
 
 fn span(request: &http::Request<Body>) -> tracing::Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request_id = id)
+    let span = tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request_id = id);
+    telemetry::follow(request.headers(), &span);
+    span
 }
 
 fn log_response(response: &http::Response<Body>, latency: Duration, _: &tracing::Span) {

@@ -8,6 +8,13 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The longest message, in bytes: what was sent is not sent back.
+const MAX_MESSAGE_BYTES: usize = 2000;
+/// The longest pointer, in bytes.
+const MAX_POINTER_BYTES: usize = 1000;
+/// The most faults in one reply.
+const MAX_FAULTS: usize = 100;
+
 /// An error reply (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
@@ -45,13 +52,28 @@ pub struct Fault {
 impl Fault {
     /// A fault at `pointer`.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into() }
+        let mut pointer = pointer.into();
+        // A key of a megabyte is not repeated: the pointer then ends at what holds it.
+        while pointer.len() > MAX_POINTER_BYTES {
+            pointer.truncate(pointer.rfind('/').unwrap_or(0));
+        }
+        Self { pointer, message: shortened(message.into()) }
     }
+}
+
+/// A message without its middle, where it repeats too much of what was sent; what to do stands at its end.
+fn shortened(message: String) -> String {
+    if message.len() <= MAX_MESSAGE_BYTES {
+        return message;
+    }
+    let head = message.floor_char_boundary(MAX_MESSAGE_BYTES / 2);
+    let tail = message.ceil_char_boundary(message.len() - MAX_MESSAGE_BYTES / 2);
+    format!("{} … {}", &message[..head], &message[tail..])
 }
 
 impl From<ConfigError> for Fault {
     fn from(error: ConfigError) -> Self {
-        Self { pointer: error.pointer, message: error.message }
+        Self::new(error.pointer, error.message)
     }
 }
 
@@ -61,15 +83,20 @@ impl Problem {
             kind: format!("urn:gavel:problem:{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: shortened(detail.into()),
             errors: Vec::new(),
             retry_after_s: None,
         }
     }
 
     /// 400: the body is not JSON.
-    pub fn not_json(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "not_json", "the body is not JSON", detail)
+    ///
+    /// `pointer` says as far as it could be read.
+    pub fn not_json(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        let fault = Fault::new(pointer, message);
+        let problem =
+            Self::new(StatusCode::BAD_REQUEST, "not_json", "the body is not JSON", fault.message.clone());
+        Self { errors: vec![fault], ..problem }
     }
 
     /// 400: the request cannot be read for another reason.
@@ -124,13 +151,14 @@ impl Problem {
     }
 
     /// 422: understood but invalid.
-    pub fn invalid(errors: Vec<Fault>) -> Self {
+    pub fn invalid(mut errors: Vec<Fault>) -> Self {
         let title = "the request is understood but invalid";
         let detail = match errors.as_slice() {
             [only] => only.message.clone(),
             [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
             [] => title.to_owned(),
         };
+        errors.truncate(MAX_FAULTS);
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", title, detail) }
     }
 
@@ -164,6 +192,15 @@ impl Problem {
     pub fn internal() -> Self {
         let detail = "a fault in the server; its log has the cause under this request's id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault in the server", detail)
+    }
+
+    /// The same problem seen from further out.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        for fault in &mut self.errors {
+            fault.pointer.insert_str(0, prefix);
+        }
+        self
     }
 
     fn retry_after(mut self, after: Duration) -> Self {

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use graders::Progress;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
@@ -16,17 +16,19 @@ use super::scoring::{ScoredGroup, Scoring};
 use super::types::{ErrorReply, GroupInput};
 use super::{App, decode, rubrics, store_problem};
 use crate::judge::Control;
-use crate::store::{GroupId, GroupQuery, Name, StoredGroup};
+use crate::store::{GroupId, GroupQuery, MAX_PAGE, Name, StoredGroup};
 
 /// A kept run to be judged again.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"run": "my-run", "rubric": "r1-zero", "limit": 100}))]
-pub struct RegradeRequest {
+pub struct RegradeRequest<'a> {
     /// The run.
     pub run: String,
     /// A preset's or stored rubric's name, or the rubric itself.
-    pub rubric: Value,
+    #[serde(borrow)]
+    #[schema(value_type = Value)]
+    pub rubric: &'a RawValue,
     /// Only this step's groups.
     #[serde(default)]
     pub step: Option<u64>,
@@ -99,7 +101,7 @@ pub struct RegradedReward {
 ///
 /// Nothing in the store is changed; the reply sets the old rewards beside the new ones.
 #[utoipa::path(
-    post, path = "/v1/regrade", tag = "runs", request_body = RegradeRequest,
+    post, path = "/v1/regrade", tag = "runs", request_body = RegradeRequest<'_>,
     responses(
         (status = 200, body = RegradeReply), (status = 404, body = Problem), (status = 422, body = Problem),
         (status = 429, body = Problem)
@@ -108,14 +110,17 @@ pub struct RegradedReward {
 pub async fn regrade(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let started = Instant::now();
     let _admitted = app.admission.enter()?;
-    let body = app.admission.read(request.into_body()).await?;
+    let body = app.admission.read_small(request.into_body()).await?;
     let RegradeRequest { run, rubric, step, after, limit } = decode::body(&body.bytes)?;
     let name = Name::parse("run", run).map_err(|error| Problem::invalid_at("/run", error.to_string()))?;
     let after = after
         .map(|text| text.parse::<GroupId>())
         .transpose()
         .map_err(|_| Problem::invalid_at("/after", "expected the `next` of an earlier reply"))?;
-    let rubric = rubrics::resolve(&app, &rubric).await?.rubric;
+    if limit.is_some_and(|limit| limit == 0 || limit > MAX_PAGE) {
+        return Err(Problem::invalid_at("/limit", format!("expected 1 to {MAX_PAGE}")));
+    }
+    let rubric = rubrics::resolve(&app, decode::part("/rubric", rubric)?).await?.rubric;
     let latched = app.store.latches(&name).await.map_err(store_problem)?;
     let page = app.store.groups(&name, GroupQuery { step, after, limit }).await.map_err(store_problem)?;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use graders::{Rubric, preset};
 use http::StatusCode;
@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::extract::Path;
 use super::problem::Problem;
-use super::{App, decode, store_problem};
+use super::{App, decode, rubric_cache, store_problem};
 use crate::store::{Name, StoreError};
 
 /// A rubric with the name it was asked for by.
@@ -28,15 +29,15 @@ pub struct Resolved {
 ///
 /// # Errors
 /// 422 that points into `/rubric`.
-pub async fn resolve(app: &App, value: &Value) -> Result<Resolved, Problem> {
+pub async fn resolve(app: &App, value: Value) -> Result<Resolved, Problem> {
+    let under_rubric = |problem: Problem| problem.under("/rubric");
     let Value::String(name) = value else {
-        let rubric =
-            app.rubrics.read(value).map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+        let rubric = app.rubrics.read(value).await.map_err(under_rubric)?;
         return Ok(Resolved { rubric, name: None });
     };
-    let spec = match preset::preset(name) {
+    let spec = match preset::preset(&name) {
         Some(spec) => spec,
-        None => stored(app, name).await?.ok_or_else(|| {
+        None => stored(app, &name).await?.ok_or_else(|| {
             let presets = preset::names().join(", ");
             let message = format!(
                 "there is no rubric {name:?}; the presets are {presets}, GET /v1/rubrics lists the stored ones"
@@ -44,9 +45,8 @@ pub async fn resolve(app: &App, value: &Value) -> Result<Resolved, Problem> {
             Problem::invalid_at("/rubric", message)
         })?,
     };
-    let rubric =
-        app.rubrics.read(&spec).map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
-    Ok(Resolved { rubric, name: Some(name.clone()) })
+    let rubric = app.rubrics.read(spec).await.map_err(under_rubric)?;
+    Ok(Resolved { rubric, name: Some(name) })
 }
 
 async fn stored(app: &App, name: &str) -> Result<Option<Value>, Problem> {
@@ -129,7 +129,7 @@ pub async fn put(
     request: Request,
 ) -> Result<Json<RubricEntry>, Problem> {
     let _admitted = app.admission.enter()?;
-    let body = app.admission.read(request.into_body()).await?;
+    let body = app.admission.read_small(request.into_body()).await?;
     if preset::preset(&name).is_some() {
         return Err(Problem::conflict(format!(
             "{name:?} is a preset and cannot be changed; choose another name"
@@ -138,10 +138,7 @@ pub async fn put(
     let checked =
         Name::parse("name", name.clone()).map_err(|error| Problem::bad_request(error.to_string()))?;
     let spec: Value = decode::body(&body.bytes)?;
-    if !spec.is_object() {
-        return Err(Problem::invalid_at("", "expected a rubric: an object with `components`"));
-    }
-    Rubric::from_value(&spec).map_err(|error| Problem::invalid(vec![error.into()]))?;
+    rubric_cache::check(spec.clone()).await?;
     app.store.put_rubric(&checked, &spec).await.map_err(store_problem)?;
     Ok(Json(RubricEntry::new(name, false, spec)))
 }

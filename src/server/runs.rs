@@ -5,37 +5,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::extract::{Path, Query, page_size};
 use super::problem::Problem;
 use super::types::{GroupInput, RewardReply};
 use super::{App, store_problem};
 use crate::store::{
-    Export, ExportKind, ExportSteps, GroupId, GroupQuery, GroupSummary, MetricsQuery, Name, RunSummary,
-    SftPick, StepMetrics, StoredGroup,
+    Export, ExportKind, ExportSteps, GroupId, GroupQuery, GroupSummary, MAX_PAGE, MAX_STEPS, MetricsQuery,
+    Name, RunSummary, SftPick, StepMetrics, StoredGroup,
 };
-
-/// Query parameters, with a problem document for what is wrong with them.
-pub struct Query<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        axum::extract::Query::from_request_parts(parts, state)
-            .await
-            .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|rejection: QueryRejection| Problem::bad_request(rejection.body_text()))
-    }
-}
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -108,7 +92,11 @@ pub struct GroupsQuery {
 }
 
 fn cursor<T: std::str::FromStr>(after: Option<String>) -> Result<Option<T>, Problem> {
-    let wrong = |text: &str| Problem::bad_request(format!("after={text:?} is not the `next` of a page"));
+    let wrong = |text: &str| {
+        Problem::bad_request(format!(
+            "after={text:?} is not the `next` of a page; send that, or leave it out for the first page"
+        ))
+    };
     after.map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
 }
 
@@ -122,7 +110,11 @@ pub async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<RunList>, Problem> {
-    let page = app.store.runs(cursor(query.after)?, query.limit).await.map_err(store_problem)?;
+    let page = app
+        .store
+        .runs(cursor(query.after)?, page_size(query.limit, MAX_PAGE)?)
+        .await
+        .map_err(store_problem)?;
     let next = page.next.map(|run| run.to_string());
     Ok(Json(RunList { runs: page.items.into_iter().map(RunReply::from).collect(), next }))
 }
@@ -207,7 +199,7 @@ pub async fn metrics(
     Path(run): Path<String>,
     Query(query): Query<StepsQuery>,
 ) -> Result<Json<MetricsReply>, Problem> {
-    let query = MetricsQuery { from_step: query.from_step, limit: query.limit };
+    let query = MetricsQuery { from_step: query.from_step, limit: page_size(query.limit, MAX_STEPS)? };
     let steps = app.store.metrics(&run_name(&run)?, query).await.map_err(store_problem)?;
     Ok(Json(MetricsReply { steps: steps.into_iter().map(StepReply::from).collect() }))
 }
@@ -281,7 +273,7 @@ pub async fn groups(
     Query(query): Query<GroupsQuery>,
 ) -> Result<Json<GroupList>, Problem> {
     let after = cursor::<GroupId>(query.after)?;
-    let query = GroupQuery { step: query.step, after, limit: query.limit };
+    let query = GroupQuery { step: query.step, after, limit: page_size(query.limit, MAX_PAGE)? };
     let page = app.store.groups(&run_name(&run)?, query).await.map_err(store_problem)?;
     let next = page.next.map(|group| group.to_string());
     Ok(Json(GroupList { groups: page.items.into_iter().map(GroupEntry::from).collect(), next }))
@@ -403,7 +395,23 @@ impl ExportQuery {
             ("pick", self.pick != ExportPick::default(), self.format == ExportFormat::Sft),
         ];
         if let Some((name, ..)) = given.iter().find(|(_, given, used)| *given && !*used) {
-            return Err(Problem::bad_request(format!("{name} has no meaning for this format")));
+            return Err(Problem::bad_request(format!("{name} has no meaning for this format; leave it out")));
+        }
+        if self.threshold.is_some_and(|threshold| !threshold.is_finite()) {
+            return Err(Problem::bad_request("threshold: expected a finite number"));
+        }
+        if self.min_margin.is_some_and(|margin| !(margin.is_finite() && margin >= 0.0)) {
+            return Err(Problem::bad_request("min_margin: expected a number that is not negative"));
+        }
+        if self.per_task == Some(0) {
+            return Err(Problem::bad_request("per_task: expected a whole number above 0"));
+        }
+        if let (Some(from), Some(to)) = (self.from_step, self.to_step)
+            && from > to
+        {
+            return Err(Problem::bad_request(format!(
+                "from_step={from} is after to_step={to}; expected it before"
+            )));
         }
         let threshold = self.threshold.unwrap_or(GOOD_REWARD);
         let pick = match self.pick {

@@ -65,7 +65,8 @@ pub struct EnvironmentList {
 /// List the environments.
 #[utoipa::path(get, path = "/v1/tasks", tag = "tasks", responses((status = 200, body = EnvironmentList)))]
 pub async fn list() -> Json<EnvironmentList> {
-    let environments = tasks::environments().iter().map(|environment| EnvironmentReply::new(*environment)).collect();
+    let environments =
+        tasks::environments().iter().map(|environment| EnvironmentReply::new(*environment)).collect();
     Json(EnvironmentList { environments })
 }
 
@@ -126,9 +127,10 @@ pub async fn generate(
     if asked.n == 0 || asked.n > MAX_TASKS {
         return Err(Problem::invalid_at("/n", format!("1 to {MAX_TASKS} tasks at once, not {}", asked.n)));
     }
-    let last = asked.from_index.checked_add(asked.n).ok_or_else(|| {
-        Problem::invalid_at("/from_index", "the stream has no tasks that far out")
-    })?;
+    let last = asked
+        .from_index
+        .checked_add(asked.n)
+        .ok_or_else(|| Problem::invalid_at("/from_index", "the stream has no tasks that far out"))?;
     let make = move || -> Result<Vec<Task>, Problem> {
         (asked.from_index..last)
             .map(|index| {

@@ -1,9 +1,11 @@
 //! What travels over the wire, apart from what it means inside.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use graders::{Completion, ComponentReward, Detail, ErrorKind, Reward, Rubric, Task};
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -25,7 +27,9 @@ pub const MAX_NAME_BYTES: usize = 256;
 }))]
 pub struct GradeRequest<'a> {
     /// A preset's or stored rubric's name, or the rubric itself.
-    pub rubric: Value,
+    #[serde(borrow)]
+    #[schema(value_type = Value)]
+    pub rubric: &'a RawValue,
     /// The optimiser step; schedules of weights follow it.
     #[serde(default)]
     pub step: Option<u64>,
@@ -33,8 +37,9 @@ pub struct GradeRequest<'a> {
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
     /// Adds an advantage to each reward: an estimator's name, or an object with `estimator` and parameters.
-    #[serde(default)]
-    pub advantage: Option<Value>,
+    #[serde(default, borrow)]
+    #[schema(value_type = Option<Value>)]
+    pub advantage: Option<&'a RawValue>,
     /// Keeps the scored groups under this run. They are durable when the reply says so in `stored`.
     #[serde(default)]
     pub run: Option<String>,
@@ -42,9 +47,37 @@ pub struct GradeRequest<'a> {
     #[serde(default)]
     pub deadline_ms: Option<u64>,
     /// The groups. Each is read on its own, so that a malformed one fails alone.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few_enough")]
     #[schema(value_type = Vec<GroupInput>)]
     pub groups: Vec<&'a RawValue>,
+}
+
+/// Reads no more groups than may be: a list of a million zeros must not become a million of them first.
+fn few_enough<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'a RawValue>, D::Error> {
+    struct Groups;
+
+    impl<'de> Visitor<'de> for Groups {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of groups")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut groups = Vec::new();
+            while let Some(group) = list.next_element()? {
+                if groups.len() == MAX_GROUPS {
+                    let message =
+                        format!("a request has 1 to {MAX_GROUPS} groups, this has more; send several");
+                    return Err(serde::de::Error::custom(message));
+                }
+                groups.push(group);
+            }
+            Ok(groups)
+        }
+    }
+
+    deserializer.deserialize_seq(Groups)
 }
 
 /// A task and what the policy wrote for it.
@@ -55,7 +88,7 @@ pub struct GroupInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// What was asked.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "graders::object")]
     #[schema(value_type = TaskInput)]
     pub task: Task,
     /// What the policy wrote; only these are compared with each other.

@@ -4,4 +4,8 @@
 mod kill;
 mod overload;
 mod running;
+mod cli;
+mod end_to_end;
+mod process;
 mod store;
+mod tasks;

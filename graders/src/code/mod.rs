@@ -32,7 +32,7 @@ struct Spec {
     /// How the results of the cases become a score; default `binary`. The modes are described at [`Mode`].
     #[serde(default)]
     mode: Mode,
-    /// `binary`: the fraction of passed cases that has to be exceeded, default 0.99. `open_instruct`: the
+    /// `binary`: the fraction of passed cases that has to be exceeded; by default all have to pass. `open_instruct`: the
     /// fraction below which the score is 0, default 0.8. Not to be given with other modes.
     threshold: Option<f64>,
     /// A completion without a code fence: `no_code` (the default), or `whole_text` runs all of it.

@@ -12,7 +12,7 @@ use super::exact;
 use super::expr::{Expr, Relation, Unit, Value};
 use super::modular::{self, Finding};
 use super::numeric::{self, Fuel};
-use super::parser::{UNNAMED_BASE, hundredths, is_name};
+use super::parser::{UNNAMED_BASE, hundredths, is_name, quotient};
 
 /// What was found, and by which method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +92,26 @@ pub(super) fn values(a: &Value, b: &Value, fuel: &mut Fuel) -> Outcome {
         (Value::Matrix(x), Value::Matrix(y)) => matrices(x, y, fuel),
         (Value::Matrix(rows), Value::Tuple { open: '(', close: ')', items })
         | (Value::Tuple { open: '(', close: ')', items }, Value::Matrix(rows)) => vector(rows, items, fuel),
+        (Value::Ratio(x, y), Value::Ratio(v, w)) => {
+            let same = (x, y) == (v, w)
+                || (!is_clock(x, y) && !is_clock(v, w) && !y.is_zero() && !w.is_zero() && x * w == v * y);
+            outcome(if same { Finding::Equal } else { Finding::Different }, "ratio")
+        }
+        (Value::Ratio(x, y), other) | (other, Value::Ratio(x, y)) => match quotient(x, y) {
+            Some(value) => values(&Value::Expr(value), other, fuel),
+            None => UNLIKE,
+        },
         (Value::Text(x), Value::Text(y)) => {
             let same = super::words(x) == super::words(y);
             outcome(if same { Finding::Equal } else { Finding::Different }, "text")
         }
         _ => UNLIKE,
     }
+}
+
+/// Whether a ratio could be a time of day, whose parts must not be scaled.
+fn is_clock(hours: &RBig, minutes: &RBig) -> bool {
+    *hours < RBig::from(24) && *minutes >= RBig::from(10) && *minutes < RBig::from(60)
 }
 
 fn in_order(x: &[Value], y: &[Value], fuel: &mut Fuel) -> Outcome {

@@ -216,6 +216,8 @@ pub(super) enum Value {
         sides: Vec<Expr>,
         relations: Vec<Relation>,
     },
+    /// Two whole numbers with a colon between them: a ratio, or a time of day.
+    Ratio(RBig, RBig),
     /// Words.
     Text(String),
 }

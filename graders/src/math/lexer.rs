@@ -226,8 +226,10 @@ fn is_layout(name: &str) -> bool {
 
 /// Commands whose braces hold text.
 fn is_text(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 15] = [
         "text",
+        "textnormal",
+        "textup",
         "mathrm",
         "textbf",
         "textit",
@@ -251,7 +253,7 @@ fn mark(c: char) -> Option<Token> {
             Token::Mark(c)
         }
         '-' | '−' | '–' => Token::Mark('-'),
-        '*' | '·' | '×' | '⋅' | '∗' => Token::Mark('*'),
+        '*' | '·' | '•' | '∙' | '×' | '⋅' | '∗' => Token::Mark('*'),
         '÷' | '∕' | '⁄' => Token::Mark('/'),
         '=' => Token::Relation(Relation::Equal),
         '<' => Token::Relation(Relation::Less),

@@ -5,7 +5,8 @@
 //! and a disagreement proves them different. No number is ever written out, so a power of any height costs
 //! sixty multiplications.
 //!
-//! Whatever is not rational arithmetic, such as `sin x` or `\sqrt 2`, takes part as one more variable, named by
+//! The imaginary unit and square roots of whole numbers have their counterparts in the chosen fields.
+//! Whatever else is not rational arithmetic, such as `sin x` or `\sqrt{x}`, takes part as one more variable, named by
 //! the function and the values of its arguments. Agreement is then still proof of equality; a disagreement
 //! proves nothing.
 
@@ -16,8 +17,66 @@ use dashu::rational::RBig;
 use super::exact;
 use super::expr::{Expr, Function};
 
-/// The largest primes below 2^61 but one: 2^61 - 1 and 2^61 - 31.
-const PRIMES: [u64; 2] = [(1 << 61) - 1, (1 << 61) - 31];
+/// A prime field in which -1 and every prime below 50 are squares.
+///
+/// Sending the imaginary unit and each `√p` to the roots named here maps the numbers made of them to the field
+/// and respects sums and products, and any choice of the roots is as good as another because the `√p` and `i`
+/// are independent. So nested sums of square roots take part in the test as numbers and not as unknowns.
+struct Field {
+    /// The prime, just below 2^61.
+    prime: u64,
+    /// A square root of -1.
+    imaginary: u64,
+    /// Primes and a square root of each.
+    roots: [(u64, u64); 15],
+}
+
+/// The two largest such primes below 2^61.
+const FIELDS: [Field; 2] = [
+    Field {
+        prime: 2_305_843_009_213_245_121,
+        imaginary: 827_023_950_881_031_126,
+        roots: [
+            (2, 1_985_826_511_168_620_718),
+            (3, 1_116_553_044_231_032_126),
+            (5, 45_140_675_686_599_530),
+            (7, 980_175_392_781_082_838),
+            (11, 1_388_541_117_091_330_796),
+            (13, 1_305_648_054_690_694_607),
+            (17, 1_166_084_974_901_435_407),
+            (19, 191_901_901_086_679_521),
+            (23, 10_487_519_397_592_379),
+            (29, 404_034_219_211_850_549),
+            (31, 776_784_678_838_983_769),
+            (37, 1_092_741_617_497_190_973),
+            (41, 1_172_473_157_954_709_251),
+            (43, 423_204_227_996_188_470),
+            (47, 1_858_076_885_727_736_286),
+        ],
+    },
+    Field {
+        prime: 2_305_843_009_209_384_649,
+        imaginary: 1_325_435_998_016_630_600,
+        roots: [
+            (2, 1_527_569_684_885_856_481),
+            (3, 647_584_475_184_508_815),
+            (5, 415_025_663_605_100_546),
+            (7, 1_371_014_472_376_149_215),
+            (11, 822_520_839_832_982_241),
+            (13, 1_842_587_249_775_256_023),
+            (17, 2_250_704_458_397_887_169),
+            (19, 2_160_720_543_198_810_670),
+            (23, 2_056_039_134_065_701_858),
+            (29, 484_192_809_211_149_776),
+            (31, 782_547_127_925_650_896),
+            (37, 944_971_062_994_461_034),
+            (41, 1_767_646_134_083_644_037),
+            (43, 2_085_201_947_028_731_674),
+            (47, 1_701_704_361_137_968_388),
+        ],
+    },
+];
+
 /// The largest number whose factorial is multiplied out modulo a prime.
 const MAX_FACTORIAL: u64 = 20_000;
 /// The largest number whose square factors are looked for, and the largest factor tried.
@@ -34,8 +93,8 @@ pub(super) enum Finding {
 
 /// Compares two expressions.
 pub(super) fn compare(a: &Expr, b: &Expr) -> Finding {
-    for prime in PRIMES {
-        let mut point = Point::new(prime, 0);
+    for field in &FIELDS {
+        let mut point = Point::new(field, 0);
         let (Some(x), Some(y)) = (point.value(a), point.value(b)) else { return Finding::Unknown };
         if x != y {
             // π alone, or e alone, is transcendental over the rationals and so as good as a variable; about
@@ -49,8 +108,8 @@ pub(super) fn compare(a: &Expr, b: &Expr) -> Finding {
 
 /// Whether two expressions are proportional: whether `f(x) g(y) = g(x) f(y)` at random points `x` and `y`.
 pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
-    for prime in PRIMES {
-        let (mut x, mut y) = (Point::new(prime, 0), Point::new(prime, 1));
+    for field in &FIELDS {
+        let (mut x, mut y) = (Point::new(field, 0), Point::new(field, 1));
         let values = (x.value(f), x.value(g), y.value(f), y.value(g));
         let (Some(fx), Some(gx), Some(fy), Some(gy)) = values else { return Finding::Unknown };
         if [fx, gx, fy, gy].contains(&0) {
@@ -67,8 +126,8 @@ pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
 /// Whether an expression takes different values at two random points. It may vary and not be seen to, if it
 /// has no value there.
 pub(super) fn varies(f: &Expr) -> bool {
-    let [prime, ..] = PRIMES;
-    let (x, y) = (Point::new(prime, 0).value(f), Point::new(prime, 1).value(f));
+    let [field, ..] = &FIELDS;
+    let (x, y) = (Point::new(field, 0).value(f), Point::new(field, 1).value(f));
     x.is_some() && y.is_some() && x != y
 }
 
@@ -76,6 +135,7 @@ pub(super) fn varies(f: &Expr) -> bool {
 const MAX_WORK: u32 = 100_000;
 
 struct Point {
+    field: &'static Field,
     prime: u64,
     /// Tells the points apart.
     salt: u64,
@@ -86,8 +146,8 @@ struct Point {
 }
 
 impl Point {
-    const fn new(prime: u64, salt: u64) -> Self {
-        Self { prime, salt, pi: false, euler: false, opaque: false, work: MAX_WORK }
+    const fn new(field: &'static Field, salt: u64) -> Self {
+        Self { field, prime: field.prime, salt, pi: false, euler: false, opaque: false, work: MAX_WORK }
     }
 
     fn mul(&self, a: u64, b: u64) -> u64 {
@@ -153,7 +213,7 @@ impl Point {
                 self.euler = true;
                 self.named(2, &[])
             }
-            Expr::Imaginary => self.unknown(3, &[]),
+            Expr::Imaginary => self.field.imaginary,
             Expr::Infinity => return None,
             Expr::Degree => self.unknown(4, &[]),
             Expr::Variable(name) => {
@@ -212,10 +272,27 @@ impl Point {
     }
 
     fn root(&mut self, degree: u64, inner: &Expr) -> Option<u64> {
-        let Some(exact) = exact::value(inner).filter(|x| x.numerator().sign() == Sign::Positive) else {
+        let Some(exact) = exact::value(inner).filter(|x| !x.is_zero()) else {
             let words = [degree, self.value(inner)?];
             return Some(self.unknown(7, &words));
         };
+        if exact.numerator().sign() == Sign::Positive {
+            return self.radical(degree, &exact);
+        }
+        // The real root for an odd degree; for degree two the principal one.
+        let positive = self.radical(degree, &-exact)?;
+        match degree {
+            2 => Some(self.mul(self.field.imaginary, positive)),
+            odd if odd % 2 == 1 => Some((self.prime - positive) % self.prime),
+            _ => {
+                let words = [degree, positive];
+                Some(self.unknown(10, &words))
+            }
+        }
+    }
+
+    /// The positive root of a positive rational.
+    fn radical(&mut self, degree: u64, exact: &RBig) -> Option<u64> {
         // A radical of a rational is brought to the form c·ⁿ√m with whole m, so that √8 = 2√2.
         let (top, bottom) = (u64::try_from(exact.numerator()).ok(), u64::try_from(exact.denominator()).ok());
         let radicand = match (top, bottom) {
@@ -227,7 +304,7 @@ impl Point {
             _ => None,
         };
         let Some((mut radicand, bottom)) = radicand else {
-            let words = [degree, self.rational(&exact)?];
+            let words = [degree, self.rational(exact)?];
             return Some(self.unknown(7, &words));
         };
         let (mut outside, mut factor) = (1_u64, 2_u64);
@@ -243,7 +320,19 @@ impl Point {
             }
             factor += 1;
         }
-        let root = if radicand == 1 { 1 } else { self.unknown(8, &[degree, radicand]) };
+        let mut root = 1;
+        if degree == 2 {
+            for (prime, square_root) in self.field.roots {
+                if radicand % prime == 0 {
+                    radicand /= prime;
+                    root = self.mul(root, square_root);
+                }
+            }
+        }
+        if radicand != 1 {
+            let unknown = self.unknown(8, &[degree, radicand]);
+            root = self.mul(root, unknown);
+        }
         Some(self.mul(self.mul(outside, root), self.inverse(bottom)?))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Both expressions are evaluated at a fixed list of points: first at low precision, where any point at which
 //! the balls lie apart proves a difference, then at a precision of 256 bits and twice the size of the
-//! literals. They are called equal when they agree at every usable point, to 5/8 of that precision. Real
+//! literals. They are called equal when they agree at the first four usable points to 5/8 of that precision. Real
 //! values count first: `\log(xy)` and `\log x+\log y` are equal where both are real.
 
 use dashu::base::Sign;
@@ -38,6 +38,9 @@ impl Fuel {
         Some(())
     }
 }
+
+/// The most points at which an agreement is confirmed at high precision.
+const MAX_CONFIRMED: usize = 4;
 
 /// A family of points: the bounds of the magnitude as fractions of 64, and the signs.
 struct Region {
@@ -120,7 +123,7 @@ pub(super) fn compare(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Finding {
 pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
     let base = |precision: usize, fuel: &mut Fuel| {
         REGIONS.iter().find_map(|region| {
-            let mut evaluator = Evaluator { arithmetic: Arithmetic::new(precision), region, fuel };
+            let mut evaluator = Evaluator { arithmetic: &mut Arithmetic::new(precision), region, fuel };
             let (f, g) = (evaluator.value(f)?, evaluator.value(g)?);
             (f.sign().is_some() && g.sign().is_some()).then_some((f, g))
         })
@@ -140,7 +143,7 @@ pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
 /// The sign of the quotient of two expressions, where it can be told.
 pub(super) fn quotient_sign(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Option<Sign> {
     REGIONS.iter().find_map(|region| {
-        let mut evaluator = Evaluator { arithmetic: Arithmetic::new(LOW_PRECISION), region, fuel };
+        let mut evaluator = Evaluator { arithmetic: &mut Arithmetic::new(LOW_PRECISION), region, fuel };
         let (f, g) = (evaluator.value(f)?, evaluator.value(g)?);
         Some(f.sign()? * g.sign()?)
     })
@@ -159,8 +162,9 @@ fn identity(fuel: &mut Fuel, a: &Expr, b: &Expr, sides: &mut Sides<'_>) -> Findi
     let passes: &[bool] = if complex { &[true] } else { &[false, true] };
     for &complex in passes {
         let mut usable = Vec::with_capacity(regions.len());
+        let mut low = Arithmetic::new(LOW_PRECISION);
         for region in regions {
-            let mut evaluator = Evaluator { arithmetic: Arithmetic::new(LOW_PRECISION), region, fuel };
+            let mut evaluator = Evaluator { arithmetic: &mut low, region, fuel };
             let Some((x, y)) = sides(&mut evaluator) else { continue };
             let usable_here = complex || (x.is_real() && y.is_real());
             if !usable_here {
@@ -177,8 +181,9 @@ fn identity(fuel: &mut Fuel, a: &Expr, b: &Expr, sides: &mut Sides<'_>) -> Findi
         if jumps || precision > MAX_PRECISION {
             return Finding::Unknown;
         }
-        for region in usable {
-            let mut evaluator = Evaluator { arithmetic: Arithmetic::new(precision), region, fuel };
+        let mut high = Arithmetic::new(precision);
+        for region in usable.into_iter().take(MAX_CONFIRMED) {
+            let mut evaluator = Evaluator { arithmetic: &mut high, region, fuel };
             let Some((x, y)) = sides(&mut evaluator) else { return Finding::Unknown };
             match evaluator.arithmetic.position(&x, &y) {
                 Position::Together => {}
@@ -193,7 +198,7 @@ fn identity(fuel: &mut Fuel, a: &Expr, b: &Expr, sides: &mut Sides<'_>) -> Findi
 
 /// Evaluates at a point of its region.
 struct Evaluator<'a> {
-    arithmetic: Arithmetic,
+    arithmetic: &'a mut Arithmetic,
     region: &'a Region,
     fuel: &'a mut Fuel,
 }
@@ -250,7 +255,7 @@ impl Evaluator<'_> {
 
     fn transcendental<T>(&mut self, compute: impl FnOnce(&mut Arithmetic) -> Option<T>) -> Option<T> {
         self.charge(40)?;
-        compute(&mut self.arithmetic)
+        compute(self.arithmetic)
     }
 
     fn power(&mut self, base: &Expr, exponent: &Expr) -> Option<Ball> {
