@@ -4,7 +4,10 @@
 mod bad_input;
 mod cli;
 mod end_to_end;
+mod kill;
+mod overload;
 mod process;
+mod running;
 mod server;
 mod store;
 mod tasks;
