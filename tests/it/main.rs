@@ -6,7 +6,6 @@ mod cli;
 mod end_to_end;
 mod kill;
 mod overload;
-mod process;
 mod running;
 mod server;
 mod store;
