@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use http::StatusCode;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -57,7 +59,14 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// The description and the page that shows it.
 pub fn pages(document: Document) -> Router {
-    SwaggerUi::new("/docs").url("/openapi.json", document).into()
+    let pages: Router = SwaggerUi::new("/docs").url("/openapi.json", document).into();
+    pages.layer(middleware::map_response(async |response: Response| {
+        if response.status() == StatusCode::NOT_FOUND {
+            super::no_such_path().await.into_response()
+        } else {
+            response
+        }
+    }))
 }
 
 /// The description as a document.

@@ -92,7 +92,8 @@ impl Row {
             request = request.header(name, value);
         }
         let reply = Reply::to(if has_body { request.body(self.body()) } else { request }).await;
-        let wrong = |what: &str| Some(format!("{}: {what}: {} {}", self.name, reply.status, shown(&reply.text())));
+        let wrong =
+            |what: &str| Some(format!("{}: {what}: {} {}", self.name, reply.status, shown(&reply.text())));
         if reply.status != self.status {
             return wrong(&format!("expected {}", self.status));
         }
@@ -162,11 +163,18 @@ fn generate(name: &str) -> Vec<u8> {
         "good" => good(),
         "byte_order_mark" => [b"\xef\xbb\xbf".to_vec(), good()].concat(),
         "utf_16" => GOOD.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        "not_utf_8" => [br#"{"rubric": "json", "groups": [{"completions": [""#.to_vec(), vec![0xff, 0xfe], br#""]}]}"#.to_vec()].concat(),
+        "not_utf_8" => [
+            br#"{"rubric": "json", "groups": [{"completions": [""#.to_vec(),
+            vec![0xff, 0xfe],
+            br#""]}]}"#.to_vec(),
+        ]
+        .concat(),
         "zeros" => vec![0; 1000],
         "deep_body" => nested(100_000).into_bytes(),
         "deep_group" => task(&format!(r#"{{"metadata": {{"a": {}}}}}"#, nested(100_000))),
-        "deep_rubric" => format!(r#"{{"rubric": {}, "groups": [{{"completions": ["1"]}}]}}"#, nested(100_000)).into_bytes(),
+        "deep_rubric" => {
+            format!(r#"{{"rubric": {}, "groups": [{{"completions": ["1"]}}]}}"#, nested(100_000)).into_bytes()
+        }
         "hundred_megabytes" => group(&format!(r#"{{"completions": ["{}"]}}"#, long(100 * MEGABYTE))),
         "hundred_megabytes_of_space" => vec![b' '; 100 * MEGABYTE],
         "million_groups" => group(&vec![r#"{"completions":[""]}"#; 1_000_000].join(",")),
@@ -175,18 +183,24 @@ fn generate(name: &str) -> Vec<u8> {
         "many_completions" => group(&format!(r#"{{"completions": [{}]}}"#, vec![r#""1""#; 4097].join(","))),
         "long_text" => group(&format!(r#"{{"completions": ["{}"]}}"#, long(MEGABYTE + 1))),
         "long_text_object" => group(&format!(r#"{{"completions": [{{"text": "{}"}}]}}"#, long(MEGABYTE + 1))),
-        "large_rubric" => with_rubric(&format!(r#"{{"description": "{}"}}"#, long(2 * MEGABYTE))).into_bytes(),
+        "large_rubric" => {
+            with_rubric(&format!(r#"{{"description": "{}"}}"#, long(2 * MEGABYTE))).into_bytes()
+        }
         "long_rubric_name" => with_rubric(&format!(r#""{}""#, long(MEGABYTE - 10))).into_bytes(),
         "long_field" => format!(r#"{{"{}": 1}}"#, long(MEGABYTE)).into_bytes(),
         "long_grader_name" => {
             let name = long(MEGABYTE - 100);
-            with_rubric(&format!(r#"{{"components": [{{"name": "a", "grader": {{"type": "{name}"}}}}]}}"#)).into_bytes()
+            with_rubric(&format!(r#"{{"components": [{{"name": "a", "grader": {{"type": "{name}"}}}}]}}"#))
+                .into_bytes()
         }
         "long_run_name" => {
-            format!(r#"{{"rubric": "json", "run": "{}", "groups": [{{"completions": ["1"]}}]}}"#, long(300)).into_bytes()
+            format!(r#"{{"rubric": "json", "run": "{}", "groups": [{{"completions": ["1"]}}]}}"#, long(300))
+                .into_bytes()
         }
         "long_group_id" => group(&format!(r#"{{"id": "{}", "completions": ["1"]}}"#, long(300))),
-        "long_completion_id" => group(&format!(r#"{{"completions": [{{"id": "{}", "text": "1"}}]}}"#, long(300))),
+        "long_completion_id" => {
+            group(&format!(r#"{{"completions": [{{"id": "{}", "text": "1"}}]}}"#, long(300)))
+        }
         "deep_pattern" => pattern(&format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000))),
         "long_pattern" => pattern(&long(MEGABYTE / 2)),
         "growing_schema" => {
@@ -220,8 +234,10 @@ fn generate(name: &str) -> Vec<u8> {
 }
 
 fn pattern(pattern: &str) -> Vec<u8> {
-    with_rubric(&json!({"components": [{"name": "a", "grader": {"type": "regex", "pattern": pattern}}]}).to_string())
-        .into_bytes()
+    with_rubric(
+        &json!({"components": [{"name": "a", "grader": {"type": "regex", "pattern": pattern}}]}).to_string(),
+    )
+    .into_bytes()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -315,7 +331,8 @@ fn every_bad_line_is_told_what_is_wrong() {
 
 #[test]
 fn a_good_line_is_read() {
-    let (completion, line) = ("a \u{1f600}", r#"{"id": "g", "completions": ["a \ud83d\ude00", {"text": "b", "n_tokens": 0}]}"#);
+    let (completion, line) =
+        ("a \u{1f600}", r#"{"id": "g", "completions": ["a \ud83d\ude00", {"text": "b", "n_tokens": 0}]}"#);
     let group = decode::group(line).unwrap();
     assert_eq!(group.id.as_deref(), Some("g"));
     assert_eq!(group.completions[0].text, completion);
