@@ -345,6 +345,7 @@ pub struct ExportQuery {
     /// `full`: a line for each group. `completions`: a line for each completion, with a label. `pairs`: the best
     /// and the worst of each group. `sft`: the right completions of each task.
     #[serde(default)]
+    #[param(inline)]
     format: ExportFormat,
     /// From this step on.
     from_step: Option<u64>,
@@ -356,6 +357,7 @@ pub struct ExportQuery {
     min_margin: Option<f64>,
     /// `sft`: which of several good completions to prefer.
     #[serde(default)]
+    #[param(inline)]
     pick: ExportPick,
     /// `sft`: the most completions of one task; 1 when it says nothing.
     per_task: Option<u32>,

@@ -230,8 +230,12 @@ fn files_are_one_noun_long() {
 
 #[test]
 fn every_file_opens_with_what_it_is() {
-    let bare: Vec<String> =
-        files(".rs").into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
+    // A fuzz target is one call of a macro; what they all are stands in graders/fuzz/src/lib.rs.
+    let bare: Vec<String> = files(".rs")
+        .into_iter()
+        .filter(|(path, text)| !path.contains("/fuzz_targets/") && !text.starts_with("//!"))
+        .map(|(path, _)| path)
+        .collect();
     assert!(
         bare.is_empty(),
         "begin these with `//!`: what it is and what it never does:\n{}",
