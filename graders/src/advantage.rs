@@ -122,13 +122,11 @@ impl Estimator {
             Value::String(name) => (name.clone(), Map::new()),
             Value::Object(fields) => {
                 let mut fields = fields.clone();
-                match fields.remove("estimator") {
-                    Some(Value::String(name)) => (name, fields),
-                    _ => {
-                        let message = "expected the estimator's name, such as \"grpo\"";
-                        return Err(ConfigError::new("/estimator", message));
-                    }
-                }
+                let Some(Value::String(name)) = fields.remove("estimator") else {
+                    let message = "expected the estimator's name, such as \"grpo\"";
+                    return Err(ConfigError::new("/estimator", message));
+                };
+                (name, fields)
             }
             _ => {
                 return Err(ConfigError::new(

@@ -654,7 +654,7 @@ async fn who_goes_away_is_not_judged_any_further() {
 #[tokio::test]
 async fn a_stopping_server_finishes_what_it_accepted() {
     let mut options = Options::default();
-    options.connections.drain_delay = Duration::from_secs(60);
+    options.connections.drain_delay = Duration::from_mins(1);
     let mut server = Server::with(options).await;
     let first = tokio::spawn(Reply::to(
         server

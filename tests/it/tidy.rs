@@ -104,9 +104,9 @@ fn names(line: &str, path: &str) -> bool {
 
 /// `use a::{b, c::d};` on one line or several, as whole paths.
 fn imports(text: &str) -> Vec<String> {
-    let code: String = code(text).map(|(_, line)| format!("{}\n", line.trim())).collect();
+    let code: Vec<&str> = code(text).map(|(_, line)| line.trim()).collect();
     let mut found = Vec::new();
-    for statement in code.split(';') {
+    for statement in code.join("\n").split(';') {
         let Some(at) = statement.rfind("use ").filter(|at| {
             let before = statement[..*at].trim_end();
             before.is_empty() || before.ends_with(['}', ']', ')']) || before.ends_with("pub")
