@@ -8,5 +8,5 @@ pub mod config;
 pub mod judge;
 pub mod server;
 pub mod store;
-//pub mod tasks;
+pub mod tasks;
 pub mod telemetry;

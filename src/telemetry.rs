@@ -3,10 +3,15 @@
 use std::io::IsTerminal;
 
 use anyhow::Context;
+use http::HeaderMap;
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -50,6 +55,26 @@ pub fn start(format: Option<LogFormat>, otlp_endpoint: Option<&str>) -> anyhow::
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("gavel")));
     tracing_subscriber::registry().with(spans).with(lines.with_filter(filter)).try_init()?;
     Ok(Traces(provider))
+}
+
+/// Hangs the span under the caller's, when the request names one (W3C trace context).
+pub fn follow(headers: &HeaderMap, span: &Span) {
+    if headers.contains_key("traceparent") {
+        // Without traces there is nothing to hang it under.
+        let _ = span.set_parent(TraceContextPropagator::new().extract(&Headers(headers)));
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
 }
 
 fn provider(endpoint: &str) -> anyhow::Result<SdkTracerProvider> {

@@ -92,20 +92,20 @@ mod megabyte {
         bench(bencher, &json!({"type": "json"}), filled(part));
     }
 
-    #[divan::bench(args = ["1,", "[],", "\"a\",", "{\"tags\":[\"a\"]},"])]
-    fn json_valid(bencher: Bencher<'_, '_>, part: &str) {
-        let text = format!("[{}1]", part.repeat((MAX_TEXT_BYTES - 3) / part.len()));
-        bench(bencher, &json!({"type": "json"}), text);
+    /// As many values as are read, and how many each part holds.
+    #[divan::bench(args = [("1,", 1), ("[],", 1), ("\"a\",", 1), ("{\"tags\":[\"a\"]},", 3)])]
+    fn json_valid(bencher: Bencher<'_, '_>, (part, values): (&str, usize)) {
+        bench(bencher, &json!({"type": "json"}), format!("[{}1]", part.repeat(65_000 / values)));
     }
 
-    #[divan::bench(args = ["<think>", "</think>\n", "</think> <answer>", "\n"])]
-    fn format(bencher: Bencher<'_, '_>, part: &str) {
-        bench(bencher, &json!({"type": "format", "style": "open_instruct"}), filled(part));
+    #[divan::bench(args = ["<think>", "</think>", "</think> <answer>", " "])]
+    fn format(bencher: Bencher<'_, '_>, line: &str) {
+        bench(bencher, &json!({"type": "format", "style": "open_instruct"}), filled(&format!("{line}\n")));
     }
 
-    #[divan::bench(args = ["```", "```python\n", "~~~\n```\n", "\n"])]
-    fn code_extraction(bencher: Bencher<'_, '_>, part: &str) {
-        bench(bencher, &json!({"type": "code"}), filled(part));
+    #[divan::bench(args = ["```", "```python", "", "    ~~~ c"])]
+    fn code_extraction(bencher: Bencher<'_, '_>, line: &str) {
+        bench(bencher, &json!({"type": "code"}), filled(&format!("{line}\n")));
     }
 
     #[divan::bench(args = ["words", "characters", "lines"])]

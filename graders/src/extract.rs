@@ -353,15 +353,23 @@ fn last_number(text: &str) -> Option<String> {
     if run > MAX_NUMBER_BYTES {
         return None;
     }
-    let segment = &text[end - run..end];
-    let found = NUMBER.find_iter(segment).last()?;
-    let before = &text[..end - run + found.start()];
-    // A currency sign stands between the minus sign and the digits; a minus sign after a digit, a letter or a
-    // closing bracket subtracts.
+    let start = end - run;
+    let found = NUMBER.find_iter(&text[start..end]).last()?;
+    Some(signed(&text[..start + found.start()], found.as_str()))
+}
+
+/// The numbers in a text, as [`Step::LastNumber`] reads them.
+pub(crate) fn numbers(text: &str) -> impl Iterator<Item = String> {
+    NUMBER.find_iter(text).map(|found| signed(&text[..found.start()], found.as_str()))
+}
+
+/// Digits without separators and with the sign that stands before them. A currency sign may come between; a
+/// minus sign after a digit, a letter or a closing bracket subtracts.
+fn signed(before: &str, digits: &str) -> String {
     let before = before.strip_suffix('$').unwrap_or(before);
     let negative = before.strip_suffix(['-', '−']).is_some_and(|earlier| {
         !earlier.ends_with(|c: char| c.is_alphanumeric() || matches!(c, ')' | ']' | '}'))
     });
-    let digits = found.as_str().replace(',', "");
-    Some(if negative { format!("-{digits}") } else { digits })
+    let digits = digits.replace(',', "");
+    if negative { format!("-{digits}") } else { digits }
 }

@@ -8,6 +8,7 @@
 //! `null`. Nothing here does I/O, reads a clock or draws a random number, and the work on any input is bounded.
 
 pub mod advantage;
+mod choice;
 mod code;
 mod completion;
 mod config;
@@ -18,8 +19,12 @@ mod extract;
 mod format;
 mod grader;
 mod hash;
+mod instruct;
 mod json;
+mod language;
 mod length;
+mod math;
+mod number;
 pub mod preset;
 mod regex;
 mod registry;

@@ -12,12 +12,17 @@ type Build = fn(Fields) -> Result<Arc<dyn Grader>, ConfigError>;
 
 /// Every grader type, in the order of the names.
 const GRADERS: &[(&str, Build)] = &[
+    ("choice", crate::choice::build),
     ("code", crate::code::build),
     ("countdown", crate::countdown::build),
     ("exact", crate::exact::build),
     ("format", crate::format::build),
+    ("instruct", crate::instruct::build),
     ("json", crate::json::build),
+    ("language", crate::language::build),
     ("length", crate::length::build),
+    ("math", crate::math::build),
+    ("number", crate::number::build),
     ("regex", crate::regex::build),
     ("repetition", crate::repetition::build),
 ];

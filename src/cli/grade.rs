@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use graders::advantage::Estimator;
 use graders::{Progress, Resources, Rubric};
@@ -15,11 +15,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::judge::{Control, Judge};
-use crate::server::decode;
+use crate::server::decode::{self, ReadGroup};
 use crate::server::problem::Fault;
 use crate::server::scoring::{ScoredGroup, Scoring, add_advantages};
 use crate::server::types::GroupReply;
-use crate::tasks::jsonl::{Line, LineReader};
+use crate::tasks::Lines;
 
 /// Grade a file of groups, one JSON object a line, without a server.
 ///
@@ -58,6 +58,11 @@ pub(super) struct Grade {
 
 /// Groups read ahead of the writer, for each thread.
 const READ_AHEAD: usize = 8;
+/// The longest line of an output that is read back: as long as the longest line of an input, with room for
+/// what is said of it.
+const MAX_OUTPUT_LINE_BYTES: u64 = 256 << 20;
+/// Groups between two looks at the rate.
+const MESSAGE_EVERY: u64 = 64;
 /// Faulty lines that are told one by one.
 const MAX_TOLD: u64 = 10;
 
@@ -73,23 +78,19 @@ impl Grade {
         let estimator = self.advantage.as_deref().map(read_estimator).transpose()?;
         let metrics: BTreeMap<String, f64> = self.metrics.into_iter().collect();
         let progress = Progress { step: self.step, metrics, ..Progress::default() };
-        let scoring = Scoring::new(Arc::clone(&rubric), &progress, Arc::new(Control::default())).map_err(|error| {
-            anyhow::anyhow!("{} (here: --step, --metric)", error.message)
-        })?;
-        let n_threads = self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let judge = Judge::start(n_threads, Resources::default()).context("cannot start the grading threads")?;
+        let scoring = Scoring::new(Arc::clone(&rubric), &progress, Arc::new(Control::default()))
+            .map_err(|error| anyhow::anyhow!("{} (here: --step, --metric)", error.message))?;
+        let n_threads =
+            self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let judge =
+            Judge::start(n_threads, Resources::default()).context("cannot start the grading threads")?;
 
-        let (output, n_done) = open_output(&self.output, self.overwrite, &rubric)?;
-        let (input, n_bytes) = open_input(&self.input)?;
-        let bar = progress_bar(n_bytes);
-        let mut run = Run {
-            output: BufWriter::new(output),
-            estimator,
-            waiting: VecDeque::new(),
-            bar,
-            tally: Tally::default(),
-        };
-        run.grade(input, n_done, &scoring, &judge, n_threads * READ_AHEAD)?;
+        let (output, done) = open_output(&self.output, self.overwrite, &rubric)?;
+        let (input, bar) = open_input(&self.input)?;
+        let mut run =
+            Run { output: BufWriter::new(output), estimator, waiting: VecDeque::new(), bar, tally: done };
+        let n_done = run.tally.n_lines;
+        run.grade(input, &scoring, &judge, n_threads * READ_AHEAD)?;
         run.finish(n_done)
     }
 }
@@ -121,42 +122,42 @@ impl Run {
     fn grade(
         &mut self,
         input: Box<dyn BufRead>,
-        n_done: u64,
         scoring: &Scoring,
         judge: &Judge,
         read_ahead: usize,
     ) -> anyhow::Result<()> {
-        let mut lines = LineReader::new(input);
+        let n_done = self.tally.n_lines;
+        let mut lines = Lines::new(input);
         let mut index = 0;
-        while let Some(line) = lines.next_line() {
-            let line = line.context("cannot read the input")?;
-            self.bar.set_position(lines.position());
+        loop {
+            let (n_line, read) = match lines.next_line() {
+                Ok(None) => break,
+                Ok(Some(line)) if (index as u64) < n_done => (line.number, None),
+                Ok(Some(line)) => (line.number, Some(decode::group(line.text))),
+                Err(error) if error.is_final() => return Err(error.into()),
+                Err(error) => (error.line(), Some(Err((None, Fault::new("", error.to_string()))))),
+            };
             let place = index;
             index += 1;
-            if (place as u64) < n_done {
-                continue;
-            }
+            // The first lines may be done already.
+            let Some(read) = read else { continue };
             if self.waiting.len() >= read_ahead {
                 self.write_next()?;
             }
-            let waiting = Self::begin(place, line, scoring, judge);
-            self.waiting.push_back(waiting);
+            self.waiting.push_back(Self::begin(place, n_line, read, scoring, judge));
         }
         while !self.waiting.is_empty() {
             self.write_next()?;
         }
         if (index as u64) < n_done {
-            bail!("the output has {n_done} lines but the input only {index}; is it another input's output? --overwrite starts anew");
+            bail!(
+                "the output has {n_done} lines but the input only {index}; is it another input's output? --overwrite starts anew"
+            );
         }
         self.output.flush().context("cannot write the output")
     }
 
-    fn begin(index: usize, line: Line, scoring: &Scoring, judge: &Judge) -> Waiting {
-        let n_line = line.number;
-        let read = match line.text {
-            Ok(text) => decode::group(&text),
-            Err(fault) => Err((None, Fault::new("", fault.to_string()))),
-        };
+    fn begin(index: usize, n_line: u64, read: ReadGroup, scoring: &Scoring, judge: &Judge) -> Waiting {
         match read {
             Ok(group) => {
                 let (sender, scored) = mpsc::sync_channel(1);
@@ -192,6 +193,10 @@ impl Run {
             fault.pointer = rest.to_owned();
         }
         self.tally.count(&reply);
+        if self.tally.n_lines.is_multiple_of(MESSAGE_EVERY) {
+            let rate = self.tally.n_completions as f64 / self.bar.elapsed().as_secs_f64().max(1e-3);
+            self.bar.set_message(format!("{rate:.0} completions/s"));
+        }
         if let Some(fault) = &reply.error
             && self.tally.n_faulty <= MAX_TOLD
         {
@@ -242,7 +247,9 @@ fn read_rubric(name: &str) -> anyhow::Result<Rubric> {
         Value::from(name)
     };
     Rubric::from_value(&value).map_err(|error| match value {
-        Value::String(_) => anyhow::anyhow!("--rubric: {}; or give a file with the rubric as JSON", error.message),
+        Value::String(_) => {
+            anyhow::anyhow!("--rubric: {}; or give a file with the rubric as JSON", error.message)
+        }
         _ => anyhow::anyhow!("the rubric {name} is wrong at {:?}: {}", error.pointer, error.message),
     })
 }
@@ -261,60 +268,54 @@ fn read_estimator(text: &str) -> anyhow::Result<Estimator> {
     Ok(estimator)
 }
 
-fn open_input(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
+/// Opens the input, with the bar that follows how much of it was read.
+fn open_input(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, ProgressBar)> {
     if path == Path::new("-") {
-        return Ok((Box::new(BufReader::new(io::stdin())), None));
+        let bar = progress_bar(None);
+        return Ok((Box::new(BufReader::new(bar.wrap_read(io::stdin()))), bar));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let n_bytes = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-    Ok((Box::new(BufReader::with_capacity(1 << 16, file)), n_bytes))
+    let bar = progress_bar(n_bytes);
+    Ok((Box::new(BufReader::with_capacity(1 << 16, bar.wrap_read(file))), bar))
 }
 
-/// Opens the output behind the last whole line it has, and says how many those are.
-fn open_output(path: &Path, overwrite: bool, rubric: &Rubric) -> anyhow::Result<(Box<dyn Write>, u64)> {
+/// Opens the output behind the last whole line it has, with the tally of those lines.
+fn open_output(path: &Path, overwrite: bool, rubric: &Rubric) -> anyhow::Result<(Box<dyn Write>, Tally)> {
     if path == Path::new("-") {
-        return Ok((Box::new(io::stdout()), 0));
+        return Ok((Box::new(io::stdout()), Tally::default()));
     }
     let context = || format!("cannot write {}", path.display());
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(overwrite);
     let mut file = options.open(path).with_context(context)?;
-    let whole = if overwrite { WholeLines::default() } else { whole_lines(&mut file).with_context(context)? };
-    if let Some(last) = &whole.last {
-        let reply: GroupReply = serde_json::from_slice(last).with_context(|| {
-            format!("{} is there already and is no output of gavel grade; --overwrite replaces it", path.display())
-        })?;
-        let hash = reply.provenance.map(|provenance| provenance.rubric_hash);
-        if hash.is_some_and(|hash| hash != rubric.hash()) {
-            bail!("{} was written with another rubric; --overwrite replaces it", path.display());
-        }
-    }
-    file.set_len(whole.n_bytes).with_context(context)?;
+    let (done, n_bytes) = whole_lines(&mut file, rubric)
+        .with_context(|| format!("{} cannot be resumed; --overwrite replaces it", path.display()))?;
+    file.set_len(n_bytes).with_context(context)?;
     file.seek(SeekFrom::End(0)).with_context(context)?;
-    Ok((Box::new(file), whole.n_lines))
+    Ok((Box::new(file), done))
 }
 
-#[derive(Default)]
-struct WholeLines {
-    n_lines: u64,
-    n_bytes: u64,
-    last: Option<Vec<u8>>,
-}
-
-fn whole_lines(file: &mut File) -> io::Result<WholeLines> {
-    let mut whole = WholeLines::default();
+/// Counts the whole lines of an output and their bytes.
+fn whole_lines(file: &mut File, rubric: &Rubric) -> anyhow::Result<(Tally, u64)> {
+    let mut tally = Tally::default();
+    let mut n_bytes = 0;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut line = Vec::new();
     loop {
         line.clear();
-        // Our own output: as long as our own lines are.
-        let n = reader.by_ref().read_until(b'\n', &mut line)?;
-        if n == 0 || line.last() != Some(&b'\n') {
-            return Ok(whole);
+        let n = reader.by_ref().take(MAX_OUTPUT_LINE_BYTES).read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            ensure!((n as u64) < MAX_OUTPUT_LINE_BYTES, "line {} is too long", tally.n_lines + 1);
+            return Ok((tally, n_bytes));
         }
-        whole.n_lines += 1;
-        whole.n_bytes += n as u64;
-        std::mem::swap(whole.last.get_or_insert_default(), &mut line);
+        let reply: GroupReply = serde_json::from_slice(&line)
+            .with_context(|| format!("line {} is no output of gavel grade", tally.n_lines + 1))?;
+        if let Some(provenance) = &reply.provenance {
+            ensure!(provenance.rubric_hash == rubric.hash(), "it was written with another rubric");
+        }
+        tally.count(&reply);
+        n_bytes += n as u64;
     }
 }
 
@@ -324,8 +325,10 @@ fn progress_bar(n_bytes: Option<u64>) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, template) = match n_bytes {
-        Some(n_bytes) => (ProgressBar::new(n_bytes), "{wide_bar} {percent}%  {bytes_per_sec}  {eta} left"),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} read  {bytes_per_sec}  {elapsed}"),
+        Some(n_bytes) => {
+            (ProgressBar::new(n_bytes), "{wide_bar} {percent:>3}%  {msg}  {bytes_per_sec}  {eta} left")
+        }
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes} read  {msg}  {bytes_per_sec}  {elapsed}"),
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),

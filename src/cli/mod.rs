@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod doctor;
-//mod grade;
+mod grade;
 mod keys;
+mod sample;
 mod serve;
-//mod tasks;
+mod tasks;
 
 /// Verifiable rewards for reinforcement learning on language models.
 #[derive(Debug, Parser)]
@@ -23,9 +24,9 @@ enum Command {
     /// Serve the HTTP API: rollouts in, rewards out.
     Serve(serve::Serve),
     /// Grade a file of groups, one JSON object a line, without a server.
-    //Grade(grade::Grade),
+    Grade(grade::Grade),
     /// Make tasks, and completions of them for trying things out.
-    //Tasks(tasks::Tasks),
+    Tasks(tasks::Tasks),
     /// Make, list and revoke the keys that let callers in.
     Keys(keys::Keys),
     /// Show what is built in, what is missing and how to get it.
@@ -40,8 +41,8 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Serve(command) => command.run(),
-            //Command::Grade(command) => command.run(),
-            //Command::Tasks(command) => command.run(),
+            Command::Grade(command) => command.run(),
+            Command::Tasks(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Doctor(command) => command.run(),
         }

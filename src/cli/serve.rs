@@ -11,7 +11,9 @@ use graders::Resources;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
+use super::sample;
 use crate::config::{ServeConfig, ServeSettings};
+
 use crate::judge::Judge;
 use crate::server::admission::Admission;
 use crate::server::auth::Gatekeeper;
@@ -26,6 +28,9 @@ pub(super) struct Serve {
     /// A TOML file with the settings below; the environment and flags go before it.
     #[arg(long, env = "GAVEL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Grade a sample when the server is up, and show the request and the reply.
+    #[arg(long)]
+    sample: bool,
     #[command(flatten)]
     settings: ServeSettings,
 }
@@ -40,11 +45,11 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let file = ServeSettings::from_file(self.config.as_deref())?;
         let config = self.settings.or(file).resolve()?;
-        super::block_on(serve(config))
+        super::block_on(serve(config, self.sample))
     }
 }
 
-async fn serve(config: ServeConfig) -> anyhow::Result<ExitCode> {
+async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let traces = telemetry::start(config.log_format, config.otlp_endpoint.as_deref())?;
     let store = Store::open(&config.store).await?;
     let open = decide_who_may_call(&config, &store).await?;
@@ -72,6 +77,9 @@ async fn serve(config: ServeConfig) -> anyhow::Result<ExitCode> {
     });
     tracing::info!(%address, store = %store.describe(), threads = config.n_threads, open, "serving");
     let router = server::router(Arc::clone(&app));
+    if sample {
+        sample::show(router.clone(), address).await?;
+    }
     let n_cut = listen::serve(listener, router, app, config.connections, stop_signal()).await;
     store.close().await;
     traces.flush();

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{App, grade, regrade, rubrics, runs};
+use super::{App, grade, regrade, rubrics, runs, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -55,6 +55,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::groups))
         .routes(routes!(runs::group))
         .routes(routes!(runs::export))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::generate))
 }
 
 /// The description and the page that shows it.

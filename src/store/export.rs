@@ -8,24 +8,29 @@
 //! assistant's message), as TRL and others expect of conversations; where it is text, as text. A completion
 //! without a reward could not be judged: `full` shows it with its error, the other kinds leave it out.
 
-use std::collections::{HashSet, VecDeque};
+mod line;
+mod pairs;
+mod samples;
+
+use std::collections::VecDeque;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use graders::{Prompt, Task};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use graders::Task;
+use serde_json::Value;
+
+use self::line::{full, labelled};
+use self::pairs::Pairs;
+use self::samples::Samples;
 
 use super::Store;
 use super::database::{Arg, Record};
 use super::error::StoreError;
 use super::name::Name;
 use super::row::NO_STEP;
-use super::types::{GroupId, RunId, ScoredCompletion, StoredGroup};
+use super::types::{GroupId, RunId, StoredGroup};
 
 /// How many keys are read at once.
 const PAGE: i64 = 256;
-/// How many right completions of one task are looked at for ones that differ.
-const MAX_CANDIDATES: i64 = 4096;
 
 /// The most completions of one task, which are in memory together.
 const MAX_PER_TASK: u32 = 256;
@@ -225,259 +230,9 @@ impl Reader for Groups {
     }
 }
 
-fn full(stored: &StoredGroup) -> Value {
-    let group = &stored.group;
-    json!({
-        "group": stored.id.0,
-        "id": group.id,
-        "run": group.run.as_str(),
-        "step": group.step,
-        "created_at_ms": stored.created_at.unix_ms(),
-        "task": group.task,
-        "rubric": {"hash": group.rubric.hash, "name": group.rubric.name},
-        "reference_hash": group.reference_hash,
-        "grader_versions": group.grader_versions,
-        "completions": group.completions.iter().map(full_completion).collect::<Vec<_>>(),
-    })
-}
-
-fn full_completion(scored: &ScoredCompletion) -> Value {
-    let error = scored.reward.total.as_ref().err();
-    let components: Vec<Value> = scored
-        .reward
-        .components
-        .iter()
-        .map(|component| {
-            let verdict = component.outcome.as_ref().ok();
-            json!({
-                "name": &*component.name,
-                "weight": component.weight,
-                "score": verdict.and_then(|verdict| verdict.score),
-                "reason": verdict.map(|verdict| verdict.reason),
-                "detail": verdict.map(|verdict| &verdict.detail),
-                "error": component.outcome.as_ref().err(),
-            })
-        })
-        .collect();
-    json!({
-        "id": scored.completion.id,
-        "text": scored.completion.text,
-        "n_tokens": scored.completion.n_tokens,
-        "finish_reason": scored.completion.finish_reason,
-        "reward": scored.reward.total.as_ref().ok(),
-        "advantage": scored.advantage,
-        "error": error.map(|error| {
-            json!({"component": &*error.component, "kind": error.kind, "message": error.message})
-        }),
-        "components": components,
-    })
-}
-
-/// The lines of one group in the form `completions`.
-fn labelled(stored: &StoredGroup, threshold: f64) -> Vec<Result<Value, StoreError>> {
-    let group = &stored.group;
-    let prompt = group.task.prompt.as_ref();
-    let rewarded =
-        group.completions.iter().filter_map(|scored| Some((scored, *scored.reward.total.as_ref().ok()?)));
-    rewarded
-        .map(|(scored, reward)| {
-            let completion = &scored.completion;
-            Ok(json!({
-                "prompt": prompt,
-                "completion": reply(prompt, &completion.text),
-                "label": reward >= threshold,
-                "reward": reward,
-                "advantage": scored.advantage,
-                "n_tokens": completion.n_tokens,
-                "id": completion.id,
-                "group": stored.id.0,
-                "step": group.step,
-            }))
-        })
-        .collect()
-}
-
-/// What the policy wrote, in the prompt's form.
-fn reply(prompt: Option<&Prompt>, text: &str) -> Value {
-    match prompt {
-        Some(Prompt::Messages(_)) => json!([assistant(text)]),
-        Some(Prompt::Text(_)) | None => text.into(),
-    }
-}
-
-fn assistant(text: &str) -> Value {
-    json!({"role": "assistant", "content": text})
-}
-
-/// Preference pairs, one after the other.
-struct Pairs {
-    scope: Scope,
-    min_margin: f64,
-    /// Group, task, step, best and worst reward.
-    groups: VecDeque<(i64, i64, Option<u64>, f64, f64)>,
-}
-
-impl Reader for Pairs {
-    type Item = Value;
-
-    async fn next(&mut self) -> Result<Option<Value>, StoreError> {
-        loop {
-            if self.groups.is_empty() {
-                let sql = "select group_id, task_id, step, reward_max, reward_min from \"group\" \
-                           where run_id = $1 and group_id > $2 and step >= $3 and step <= $4 \
-                           and reward_max > reward_min and reward_max - reward_min >= $6 \
-                           order by group_id limit $5";
-                for record in self.scope.page(sql, &[Arg::Real(self.min_margin)]).await? {
-                    let (group, task) = (record.integer(0)?, record.integer(1)?);
-                    self.groups.push_back((group, task, record.step(2)?, record.real(3)?, record.real(4)?));
-                }
-            }
-            let Some((group, task, step, best, worst)) = self.groups.pop_front() else { return Ok(None) };
-            let chosen = self.text(group, best).await?;
-            let rejected = self.text(group, worst).await?;
-            if chosen == rejected {
-                continue;
-            }
-            let task = task_of(&self.scope.store, task).await?;
-            let prompt = task.prompt.as_ref();
-            return Ok(Some(json!({
-                "prompt": prompt,
-                "chosen": reply(prompt, &chosen),
-                "rejected": reply(prompt, &rejected),
-                "chosen_reward": best,
-                "rejected_reward": worst,
-                "group": group,
-                "step": step,
-            })));
-        }
-    }
-}
-
-impl Pairs {
-    /// The first text of the group that earned exactly this.
-    async fn text(&self, group: i64, reward: f64) -> Result<String, StoreError> {
-        let sql = "select text from completion where group_id = $1 and reward = $2 order by position limit 1";
-        let args = [Arg::Integer(group), Arg::Real(reward)];
-        let record = self.scope.store.database.read_one("export a run", sql, &args).await?;
-        record.ok_or_else(|| StoreError::NotFound { what: "group", name: group.to_string() })?.free_text(0)
-    }
-}
-
+/// The task with this key.
 async fn task_of(store: &Store, task: i64) -> Result<Task, StoreError> {
     let sql = "select body from task where task_id = $1";
     let record = store.database.read_one("export a run", sql, &[Arg::Integer(task)]).await?;
     record.ok_or_else(|| StoreError::NotFound { what: "task", name: task.to_string() })?.json("task", 0)
-}
-
-/// Good completions of each task, one task after the other.
-struct Samples {
-    scope: Scope,
-    threshold: f64,
-    pick: SftPick,
-    per_task: usize,
-    tasks: VecDeque<i64>,
-    ready: VecDeque<Value>,
-}
-
-/// A good completion: completion, group, step, reward.
-type Candidate = (i64, i64, Option<u64>, f64);
-
-impl Reader for Samples {
-    type Item = Value;
-
-    async fn next(&mut self) -> Result<Option<Value>, StoreError> {
-        while self.ready.is_empty() {
-            if self.tasks.is_empty() {
-                let sql = "select distinct task_id from \"group\" where run_id = $1 and task_id > $2 \
-                           and step >= $3 and step <= $4 order by task_id limit $5";
-                for record in self.scope.page(sql, &[]).await? {
-                    self.tasks.push_back(record.integer(0)?);
-                }
-            }
-            let Some(task) = self.tasks.pop_front() else { return Ok(None) };
-            self.sample(task).await?;
-        }
-        Ok(self.ready.pop_front())
-    }
-}
-
-impl Samples {
-    /// Makes the lines of one task.
-    async fn sample(&mut self, task_id: i64) -> Result<(), StoreError> {
-        let candidates = self.candidates(task_id).await?;
-        if candidates.is_empty() {
-            return Ok(());
-        }
-        let task = task_of(&self.scope.store, task_id).await?;
-        let mut seen = HashSet::new();
-        for (completion, group, step, reward) in candidates {
-            let sql = "select text from completion where completion_id = $1";
-            let args = [Arg::Integer(completion)];
-            let record = self.scope.store.database.read_one("export a run", sql, &args).await?;
-            let missing = || StoreError::NotFound { what: "completion", name: completion.to_string() };
-            let text = record.ok_or_else(missing)?.free_text(0)?;
-            if !seen.insert(fingerprint(&text)) {
-                continue;
-            }
-            let prompt = task.prompt.as_ref();
-            let mut line = json!({
-                "prompt": prompt,
-                "completion": reply(prompt, &text),
-                "reward": reward,
-                "group": group,
-                "step": step,
-            });
-            if let (Some(Prompt::Messages(messages)), Some(line)) = (prompt, line.as_object_mut()) {
-                let conversation = messages.iter().cloned().chain([assistant(&text)]).collect();
-                line.insert("messages".to_owned(), Value::Array(conversation));
-            }
-            self.ready.push_back(line);
-            if self.ready.len() == self.per_task {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The task's good completions, the preferred one first.
-    async fn candidates(&self, task: i64) -> Result<Vec<Candidate>, StoreError> {
-        let sql = match self.pick {
-            SftPick::Best => {
-                "select c.completion_id, g.group_id, g.step, c.reward \
-                 from \"group\" as g join completion as c on c.group_id = g.group_id \
-                 where g.run_id = $1 and g.task_id = $2 and g.step >= $3 and g.step <= $4 and c.reward >= $5 \
-                 order by c.reward desc, c.n_bytes, c.completion_id limit $6"
-            }
-            SftPick::Shortest => {
-                "select c.completion_id, g.group_id, g.step, c.reward \
-                 from \"group\" as g join completion as c on c.group_id = g.group_id \
-                 where g.run_id = $1 and g.task_id = $2 and g.step >= $3 and g.step <= $4 and c.reward >= $5 \
-                 order by c.n_bytes, c.reward desc, c.completion_id limit $6"
-            }
-        };
-        let args = [
-            Arg::Integer(self.scope.run.0),
-            Arg::Integer(task),
-            Arg::Integer(self.scope.from),
-            Arg::Integer(self.scope.to),
-            Arg::Real(self.threshold),
-            // One is enough when one is wanted: nothing can be a repetition of it.
-            Arg::Integer(if self.per_task == 1 { 1 } else { MAX_CANDIDATES }),
-        ];
-        let records = self.scope.store.database.read("export a run", sql, &args).await?;
-        records
-            .iter()
-            .map(|record| Ok((record.integer(0)?, record.integer(1)?, record.step(2)?, record.real(3)?)))
-            .collect()
-    }
-}
-
-/// Equal for texts that differ in white space only.
-fn fingerprint(text: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for word in text.split_whitespace() {
-        hash.update(word);
-        hash.update(b" ");
-    }
-    hash.finalize().into()
 }

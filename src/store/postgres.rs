@@ -5,6 +5,7 @@
 //! commits, so with several servers a group may appear with a smaller key than one already seen.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -49,12 +50,16 @@ pub(super) async fn open(address: &str) -> Result<PgPool, StoreError> {
     Ok(pool)
 }
 
+const NOT_TRUSTED: &str = "the server's certificate was not accepted; see sslmode and sslrootcert";
+
 fn cannot_open(address: String, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(DatabaseError::code);
     let message = match (code.as_deref(), &error) {
         (Some("3D000"), _) => "there is no such database; make it with createdb",
         (Some("28P01" | "28000"), _) => "the server refused the user or the password",
-        (_, sqlx::Error::Tls(_)) => "the server's certificate was not accepted; see sslmode and sslrootcert",
+        (_, sqlx::Error::Tls(_)) => NOT_TRUSTED,
+        // How rustls reports a certificate it does not accept.
+        (_, sqlx::Error::Io(error)) if error.kind() == ErrorKind::InvalidData => NOT_TRUSTED,
         (_, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => "the server cannot be reached",
         _ => "the server did not let us in",
     };

@@ -3,7 +3,11 @@
 
 mod api;
 mod bad_input;
+mod cli;
+mod end_to_end;
 mod openapi;
+mod process;
 mod server;
 mod store;
+mod tasks;
 mod tidy;

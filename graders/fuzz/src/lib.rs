@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use graders::{Completion, GradeError, GroupView, Prepared, Reason, Resources, Task, Verdict, build_grader};
-use sandboxes::{Ending, Execution, Language, Limits, Program, Sandbox, SandboxError};
 #[doc(hidden)]
 pub use libfuzzer_sys;
+use sandboxes::{Ending, Execution, Language, Limits, Program, Sandbox, SandboxError};
 
 /// A fuzz target that grades its input, as text, with each of the graders for the task.
 ///
@@ -29,7 +29,9 @@ pub fn prepare(graders: &str, task: &str) -> Vec<Prepared> {
     let resources = Resources { sandbox: Some(Arc::new(Echo)) };
     graders
         .iter()
-        .map(|grader| build_grader(grader).expect("a grader").prepare(&task, &resources).expect("a task for it"))
+        .map(|grader| {
+            build_grader(grader).expect("a grader").prepare(&task, &resources).expect("a task for it")
+        })
         .collect()
 }
 
@@ -50,7 +52,8 @@ fn grade(judge: &Prepared, completion: &Completion) -> Vec<Result<Verdict, Grade
     match judge {
         Prepared::Completion(judge) => vec![judge.grade(completion)],
         Prepared::Group(judge) => {
-            let completions = [completion.clone(), Completion { n_tokens: Some(7), ..Completion::new("short") }];
+            let completions =
+                [completion.clone(), Completion { n_tokens: Some(7), ..Completion::new("short") }];
             let read = [Ok(Verdict::new(1.0, Reason::Match)), Ok(Verdict::new(0.0, Reason::Mismatch))];
             judge.grade_group(&GroupView { completions: &completions, read: Some(&read) })
         }

@@ -10,8 +10,8 @@ use crate::error::ConfigError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Mode {
-    /// 1 when more than the threshold of the cases passed, else 0; by default only when all passed, up to a
-    /// hundred of them. Stops at the first failure that decides.
+    /// 1 when more than the threshold of the cases passed, else 0; by default only when all passed. Stops at
+    /// the first failure that decides.
     #[default]
     Binary,
     /// The fraction of cases that passed. It invites hard-coding the easy ones.
@@ -25,6 +25,9 @@ pub(super) enum Mode {
     OpenInstruct,
 }
 
+/// The threshold that only the whole exceeds.
+const ALL: f64 = 1.0 - f64::EPSILON;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Aggregate {
     mode: Mode,
@@ -34,7 +37,7 @@ pub(super) struct Aggregate {
 impl Aggregate {
     pub(super) fn new(mode: Mode, threshold: Option<f64>) -> Result<Self, ConfigError> {
         let by_default = match mode {
-            Mode::Binary => 0.99,
+            Mode::Binary => ALL,
             Mode::OpenInstruct => 0.8,
             _ if threshold.is_some() => {
                 return Err(ConfigError::new(

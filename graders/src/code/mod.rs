@@ -32,7 +32,7 @@ struct Spec {
     /// How the results of the cases become a score; default `binary`. The modes are described at [`Mode`].
     #[serde(default)]
     mode: Mode,
-    /// `binary`: the fraction of passed cases that has to be exceeded, default 0.99. `open_instruct`: the
+    /// `binary`: the fraction of passed cases that has to be exceeded; by default all have to pass. `open_instruct`: the
     /// fraction below which the score is 0, default 0.8. Not to be given with other modes.
     threshold: Option<f64>,
     /// A completion without a code fence: `no_code` (the default), or `whole_text` runs all of it.
@@ -137,6 +137,14 @@ impl Judge {
                 // It is the same program in every case, so the first refusal is everyone's.
                 return Ok(Verdict::new(self.aggregate.compile_error(), Reason::CompileError)
                     .with_excerpt("message", message));
+            }
+            if execution.ending == Ending::TimedOut {
+                // Fuel decides a verdict, the clock only protects the host: how long a run took on a busy
+                // machine says nothing about the program.
+                return Err(GradeError::new(
+                    ErrorKind::SandboxFailed,
+                    "the run outlived its time on the wall clock before its fuel was used up; the machine may be overloaded",
+                ));
             }
             let outcome = self.judge_run(&execution, stdout);
             if let (Err(reason), None) = (outcome, &failure) {

@@ -8,6 +8,7 @@
 mod fields;
 mod parse;
 mod schema;
+mod shape;
 
 use std::sync::Arc;
 
@@ -25,8 +26,8 @@ use crate::task::Task;
 use crate::thought;
 use crate::verdict::{Reason, Verdict};
 
-/// The most comparisons of a value with a part of the schema that one document may cost. A megabyte of
-/// numbers against a schema of fifty parts stays below it.
+/// The most comparisons of a value with a part of the schema that one document may cost. The largest document
+/// against a schema of seven hundred parts stays below it.
 const MAX_WORK: usize = 50_000_000;
 
 #[derive(Debug, Deserialize)]
@@ -135,7 +136,7 @@ impl GradeCompletion for Judge {
             Err(problem) => {
                 let reason = match problem {
                     Problem::Syntax(_) | Problem::DuplicateKey(_) => Reason::InvalidJson,
-                    Problem::TooDeep => Reason::TooLarge,
+                    Problem::TooDeep | Problem::TooMany => Reason::TooLarge,
                 };
                 return Ok(Verdict::new(0.0, reason).with_excerpt("problem", &problem.to_string()));
             }

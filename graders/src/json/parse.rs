@@ -1,4 +1,4 @@
-//! Reading a document that a model wrote: strict, bounded in depth, duplicate keys seen.
+//! Reading a document that a model wrote: strict, bounded in depth and size, duplicate keys seen.
 
 use std::fmt;
 
@@ -7,6 +7,9 @@ use serde_json::{Map, Number, Value};
 
 /// The deepest nesting that is read. Depth times the depth of a schema bounds the stack that validation uses.
 pub(super) const MAX_DEPTH: usize = 64;
+
+/// The most values that are read. A value takes a token at least, so the longest completions stay below it.
+pub(super) const MAX_VALUES: usize = 1 << 16;
 
 /// A document and what was learnt while reading it.
 pub(super) struct Document {
@@ -24,6 +27,8 @@ pub(super) enum Problem {
     DuplicateKey(String),
     /// It nests too deeply to be judged.
     TooDeep,
+    /// It holds more values than are judged.
+    TooMany,
 }
 
 impl fmt::Display for Problem {
@@ -32,6 +37,7 @@ impl fmt::Display for Problem {
             Self::Syntax(message) => f.write_str(message),
             Self::DuplicateKey(key) => write!(f, "the key `{key}` stands twice in one object"),
             Self::TooDeep => write!(f, "nested more than {MAX_DEPTH} deep"),
+            Self::TooMany => write!(f, "more than {MAX_VALUES} values"),
         }
     }
 }
@@ -78,6 +84,9 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         self.0.values += 1;
+        if self.0.values > MAX_VALUES {
+            return Err(self.0.stop(Problem::TooMany));
+        }
         deserializer.deserialize_any(self)
     }
 }

@@ -100,7 +100,6 @@ fn every_ending_has_its_reason() {
         ("exit 3", "runtime_error"),
         ("compile", "compile_error"),
         ("fuel", "time_limit"),
-        ("wall", "time_limit"),
         ("memory", "memory_limit"),
         ("output", "output_limit"),
         ("import", "missing_module"),
@@ -119,6 +118,7 @@ fn what_the_sandbox_failed_at_is_never_a_score() {
     let grader = json!({"type": "code"});
     let kind = |stdin| run(&grader, &one_case(stdin, ""), PROGRAM).0.unwrap_err().kind;
     assert_eq!(kind("broken"), ErrorKind::SandboxFailed);
+    assert_eq!(kind("wall"), ErrorKind::SandboxFailed, "how busy the machine is decides no verdict");
     assert_eq!(kind("absent"), ErrorKind::SandboxUnavailable);
 
     let error = grade(&grader, &one_case("", ""), &Completion::new(PROGRAM)).unwrap_err();

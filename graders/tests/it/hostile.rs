@@ -115,22 +115,43 @@ fn a_long_hostile_text_is_judged_soon() {
     }
 }
 
-/// The deepest document under the schema that needs most stack for each level. Tests run on two megabytes, as
-/// threads of a pool do.
+/// The deepest document under schemas that need most stack and most repeated looks for each level. Tests run
+/// on two megabytes, as threads of a pool do.
 #[test]
 fn the_deepest_document_fits_the_stack() {
-    let mut inner = json!({"properties": {"x": {"$ref": "#"}}});
-    for _ in 0..30 {
-        inner = json!({"allOf": [inner]});
-    }
-    let task = Task { schema: Some(inner), ..Task::default() };
-    let judge =
-        build_grader(&json!({"type": "json"})).unwrap().prepare(&task, &Resources::default()).unwrap();
+    type Wrap = fn(Value) -> Value;
+    let wraps: [(&str, Wrap); 8] = [
+        ("allOf", |inner| json!({"allOf": [inner]})),
+        ("anyOf", |inner| json!({"anyOf": [false, inner]})),
+        ("oneOf", |inner| json!({"oneOf": [inner, false]})),
+        ("not", |inner| json!({"not": {"not": inner}})),
+        ("if", |inner| json!({"if": inner, "else": false})),
+        ("then", |inner| json!({"if": true, "then": inner})),
+        ("dependentSchemas", |inner| json!({"dependentSchemas": {"x": inner}})),
+        ("unevaluatedProperties", |inner| json!({"anyOf": [inner], "unevaluatedProperties": false})),
+    ];
     let nested = |depth: usize| format!("{}1{}", "{\"x\":".repeat(depth), "}".repeat(depth));
-    let Prepared::Completion(judge) = judge else { panic!() };
-    let reason = |depth| judge.grade(&Completion::new(nested(depth))).unwrap().reason.name();
-    assert_eq!(reason(64), "valid_json");
-    assert_eq!(reason(65), "too_large");
+    for (name, wrap) in wraps {
+        let mut schema = json!({"properties": {"x": {"$ref": "#"}}});
+        // As many as are taken: each `not` here is two, and looking for what is unevaluated multiplies.
+        let times = match name {
+            "not" => 15,
+            "unevaluatedProperties" => 6,
+            _ => 30,
+        };
+        for _ in 0..times {
+            schema = wrap(schema);
+        }
+        let task = Task { schema: Some(schema), ..Task::default() };
+        let judge =
+            build_grader(&json!({"type": "json"})).unwrap().prepare(&task, &Resources::default()).unwrap();
+        let Prepared::Completion(judge) = judge else { panic!() };
+        let start = Instant::now();
+        let reason = |depth| judge.grade(&Completion::new(nested(depth))).unwrap().reason.name();
+        assert_eq!(reason(64), "valid_json", "{name}");
+        assert_eq!(reason(65), "too_large", "{name}");
+        assert!(start.elapsed() < SOON, "{name}: {:?}", start.elapsed());
+    }
 }
 
 #[test]
@@ -149,6 +170,14 @@ fn schemas_that_would_take_for_ever_are_refused_or_end() {
     let error = prepare(json!({"$defs": definitions, "$ref": "#/$defs/d0"})).err().unwrap();
     assert!(error.message.contains("parts"), "{error}");
 
+    // What is left unevaluated is asked for again at each of many levels.
+    let mut nested = json!(true);
+    for _ in 0..10 {
+        nested = json!({"anyOf": [nested], "unevaluatedItems": false});
+    }
+    let error = prepare(nested).err().unwrap();
+    assert!(error.message.contains("parts"), "{error}");
+
     // A recursive one that asks twice at each level, on a document that is wrong at the bottom.
     let twice = json!({"allOf": [{"properties": {"x": {"$ref": "#"}}}, {"properties": {"x": {"$ref": "#"}}}], "type": "object"});
     let Ok(Prepared::Completion(judge)) = prepare(twice) else { panic!() };
@@ -157,13 +186,17 @@ fn schemas_that_would_take_for_ever_are_refused_or_end() {
     assert_eq!(judge.grade(&Completion::new(text)).unwrap().reason.name(), "schema_violation");
     assert!(start.elapsed() < SOON);
 
-    // A list of a megabyte against many alternatives is more work than one document may cost.
-    let alternatives: Vec<Value> = (0..500).map(|number| json!({"const": number + 10})).collect();
+    // A long list against many alternatives is more work than one document may cost.
+    let alternatives: Vec<Value> = (0..1000).map(|number| json!({"const": number + 10})).collect();
     let Ok(Prepared::Completion(judge)) = prepare(json!({"items": {"anyOf": alternatives}})) else {
         panic!()
     };
-    let text = format!("[{}0]", "509,".repeat(200_000));
-    assert_eq!(judge.grade(&Completion::new(text)).unwrap().reason.name(), "too_large");
+    let text = format!("[{}0]", "1009,".repeat(60_000));
+    let verdict = judge.grade(&Completion::new(text)).unwrap();
+    assert_eq!((verdict.reason.name(), verdict.detail.contains_key("values")), ("too_large", true));
+    let text = format!("[{}0]", "0,".repeat(70_000));
+    let verdict = judge.grade(&Completion::new(text)).unwrap();
+    assert_eq!((verdict.reason.name(), verdict.detail.contains_key("values")), ("too_large", false));
 }
 
 /// Text made of the pieces that the parsers look for.

@@ -70,6 +70,16 @@ impl Cluster {
         format!("postgres://gavel@localhost/{database}?host={}", folder.display())
     }
 
+    /// Stops the server at once. A second time does nothing.
+    pub(crate) fn stop(&self) {
+        let stop =
+            self.command("pg_ctl").args(["stop", "--mode=immediate", "--pgdata"]).arg(self.data()).output();
+        // Not a panic: this runs while a failed test unwinds.
+        if self.data().join("postmaster.pid").exists() {
+            println!("could not stop the PostgreSQL cluster in {}: {stop:?}", self.folder.path().display());
+        }
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -91,11 +101,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let stopped =
-            self.command("pg_ctl").args(["stop", "--mode=immediate", "--pgdata"]).arg(self.data()).output();
-        if !stopped.is_ok_and(|output| output.status.success()) {
-            println!("could not stop the PostgreSQL cluster in {}", self.folder.path().display());
-        }
+        self.stop();
     }
 }
 

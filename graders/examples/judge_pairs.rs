@@ -1,0 +1,69 @@
+//! Judges pairs from a JSON Lines file: `{"gold": …, "pred": …, "expected": true, "kind": …}`.
+//!
+//! Prints recall and false positives for each kind, and with `--wrong` every pair that was judged otherwise
+//! than expected. `cargo run -p graders --example judge_pairs -- pairs.jsonl [--wrong]`
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use graders::{Completion, Prepared, Resources, Task, build_grader};
+use serde_json::{Value, json};
+
+#[derive(Default)]
+struct Tally {
+    equal: u32,
+    accepted: u32,
+    unlike: u32,
+    false_positives: u32,
+}
+
+fn main() {
+    let path = std::env::args().nth(1).unwrap_or_else(|| panic!("give the path of a JSON Lines file"));
+    let wrong = std::env::args().any(|argument| argument == "--wrong");
+    let steps = ["answer_tag", "boxed", "hash", "answer_is", "whole"];
+    let grader = build_grader(&json!({"type": "math", "extract": steps})).unwrap();
+    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+    let mut slowest = (Duration::ZERO, String::new());
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        if row["clean"] == false {
+            continue;
+        }
+        let expected = row["expected"].as_bool().unwrap();
+        let (gold, pred) = (row["gold"].as_str().unwrap(), row["pred"].as_str().unwrap());
+        let start = Instant::now();
+        let verdict = match grader.prepare(&Task::with_reference(gold), &Resources::default()) {
+            Ok(Prepared::Completion(judge)) => {
+                let verdict = judge.grade(&Completion::new(pred)).unwrap();
+                (verdict.score == Some(1.0), format!("{} {:?}", verdict.reason, verdict.detail))
+            }
+            Ok(Prepared::Group(_)) => panic!("not a grader of groups"),
+            Err(error) => (false, error.to_string()),
+        };
+        let took = start.elapsed();
+        if took > slowest.0 {
+            slowest = (took, format!("{gold} | {pred}"));
+        }
+        if wrong && verdict.0 != expected {
+            println!("{} {gold:?} | {pred:?} {}", if expected { "MISSED" } else { "FALSE+" }, verdict.1);
+        }
+        for kind in [row["kind"].as_str().unwrap_or("-"), "ALL"] {
+            let tally = tallies.entry(kind.to_owned()).or_default();
+            if expected {
+                tally.equal += 1;
+                tally.accepted += u32::from(verdict.0);
+            } else {
+                tally.unlike += 1;
+                tally.false_positives += u32::from(verdict.0);
+            }
+        }
+    }
+    for (kind, tally) in tallies {
+        println!(
+            "{kind:20} accepted {}/{}  false positives {}/{}",
+            tally.accepted, tally.equal, tally.false_positives, tally.unlike
+        );
+    }
+    println!("slowest {:?} {}", slowest.0, slowest.1);
+}

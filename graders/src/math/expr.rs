@@ -1,0 +1,223 @@
+//! What an answer can be: expressions and the forms built from them.
+
+use dashu::rational::RBig;
+
+/// A function of one or more arguments that is not rational arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Function {
+    Sin,
+    Cos,
+    Tan,
+    Cot,
+    Sec,
+    Csc,
+    Arcsin,
+    Arccos,
+    Arctan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Ln,
+    /// The logarithm of the second argument to the base of the first.
+    Log,
+    Abs,
+    Floor,
+    Ceil,
+    Factorial,
+    Binomial,
+    Min,
+    Max,
+    Gcd,
+    Lcm,
+}
+
+/// An expression. Sums and products are flat, so that the depth is that of the brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Expr {
+    Number(RBig),
+    Pi,
+    /// Euler's number.
+    Euler,
+    /// The imaginary unit.
+    Imaginary,
+    Infinity,
+    /// One degree, outside the argument of a function: 1 or π/180, as the other side has it.
+    Degree,
+    Variable(Box<str>),
+    Sum(Vec<Expr>),
+    Product(Vec<Expr>),
+    Power(Box<Expr>, Box<Expr>),
+    /// The root of the second, with the first as degree; real for an odd degree and a negative number.
+    Root(u32, Box<Expr>),
+    Call(Function, Vec<Expr>),
+}
+
+impl Expr {
+    pub(super) fn integer(n: i64) -> Self {
+        Self::Number(RBig::from(n))
+    }
+
+    pub(super) fn negated(self) -> Self {
+        match self {
+            Self::Number(n) => Self::Number(-n),
+            other => Self::product(vec![Self::integer(-1), other]),
+        }
+    }
+
+    pub(super) fn inverse(self) -> Self {
+        match self {
+            Self::Number(n) if !n.is_zero() => Self::Number(RBig::ONE / n),
+            other => Self::Power(Box::new(other), Box::new(Self::integer(-1))),
+        }
+    }
+
+    /// A sum, with sums among its terms taken apart.
+    pub(super) fn sum(terms: Vec<Self>) -> Self {
+        flat(terms, Self::Sum, |term| match term {
+            Self::Sum(inner) => Ok(inner),
+            other => Err(other),
+        })
+    }
+
+    /// A product, with products among its factors taken apart.
+    pub(super) fn product(factors: Vec<Self>) -> Self {
+        flat(factors, Self::Product, |factor| match factor {
+            Self::Product(inner) => Ok(inner),
+            other => Err(other),
+        })
+    }
+
+    /// The parts of which this is built.
+    pub(super) fn children(&self) -> &[Self] {
+        match self {
+            Self::Sum(parts) | Self::Product(parts) | Self::Call(_, parts) => parts,
+            Self::Root(_, inner) => std::slice::from_ref(inner),
+            _ => &[],
+        }
+    }
+
+    /// Whether some part of it satisfies `test`.
+    pub(super) fn any(&self, test: &dyn Fn(&Self) -> bool) -> bool {
+        test(self)
+            || match self {
+                Self::Power(base, exponent) => base.any(test) || exponent.any(test),
+                other => other.children().iter().any(|part| part.any(test)),
+            }
+    }
+
+    /// The same with every [`Expr::Degree`] replaced.
+    pub(super) fn with_degree(&self, degree: &Self) -> Self {
+        self.replaced(&Self::Degree, degree)
+    }
+
+    /// The same with every variable of this name replaced.
+    pub(super) fn with_variable(&self, name: &str, by: &Self) -> Self {
+        self.replaced(&Self::Variable(name.into()), by)
+    }
+
+    fn replaced(&self, what: &Self, by: &Self) -> Self {
+        let all = |parts: &[Self]| parts.iter().map(|part| part.replaced(what, by)).collect();
+        match self {
+            same if same == what => by.clone(),
+            Self::Sum(parts) => Self::Sum(all(parts)),
+            Self::Product(parts) => Self::Product(all(parts)),
+            Self::Power(base, exponent) => {
+                Self::Power(Box::new(base.replaced(what, by)), Box::new(exponent.replaced(what, by)))
+            }
+            Self::Root(n, inner) => Self::Root(*n, Box::new(inner.replaced(what, by))),
+            Self::Call(function, parts) => Self::Call(*function, all(parts)),
+            other => other.clone(),
+        }
+    }
+
+    /// A full turn's 360th part.
+    pub(super) fn degree_in_radians() -> Self {
+        Self::Product(vec![Self::Number(RBig::from_parts(1.into(), 180_u8.into())), Self::Pi])
+    }
+}
+
+fn flat(parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr, open: fn(Expr) -> Result<Vec<Expr>, Expr>) -> Expr {
+    let mut out = Vec::with_capacity(parts.len());
+    for part in parts {
+        match open(part) {
+            Ok(inner) => out.extend(inner),
+            Err(single) => out.push(single),
+        }
+    }
+    match (out.pop(), out.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            out.extend(last);
+            join(out)
+        }
+    }
+}
+
+/// How two sides of a relation stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Relation {
+    /// The same read from right to left.
+    pub(super) const fn flipped(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            same => same,
+        }
+    }
+
+    /// Whether the order of the sides matters.
+    pub(super) const fn is_order(self) -> bool {
+        !matches!(self, Self::Equal | Self::NotEqual)
+    }
+}
+
+/// A unit of measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Percent,
+    /// A known unit: what it measures, and how many base units it is.
+    Known {
+        dimension: &'static str,
+        factor: RBig,
+    },
+    /// Any other, by its name.
+    Named(String),
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Expr(Expr),
+    Quantity(Expr, Unit),
+    /// Two or more items in round or square brackets: a point, a vector or an interval.
+    Tuple {
+        open: char,
+        close: char,
+        items: Vec<Value>,
+    },
+    Set(Vec<Value>),
+    /// Several answers without brackets.
+    List(Vec<Value>),
+    Union(Vec<Value>),
+    Matrix(Vec<Vec<Expr>>),
+    /// A chain; there is one side more than relations.
+    Chain {
+        sides: Vec<Expr>,
+        relations: Vec<Relation>,
+    },
+    /// Two whole numbers with a colon between them: a ratio, or a time of day.
+    Ratio(RBig, RBig),
+    /// Words.
+    Text(String),
+}

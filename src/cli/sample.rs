@@ -1,0 +1,59 @@
+//! The sample that `gavel serve --sample` grades: what a newcomer sees first.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, ensure};
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::server::types::GradeReply;
+
+/// A group of three: right in another form, wrong, and without an answer.
+fn request() -> Value {
+    json!({
+        "rubric": "r1-zero",
+        "advantage": "grpo",
+        "groups": [{
+            "id": "q1",
+            "task": {"prompt": "What is 3/4 - 1/4?", "reference": "\\frac{1}{2}"},
+            "completions": [
+                {"id": "a", "text": "<think>3/4 - 1/4 = 2/4</think>\n<answer>\\boxed{0.5}</answer>"},
+                {"id": "b", "text": "<think>3/4 - 1/4 = 2/8</think>\n<answer>\\boxed{1/4}</answer>"},
+                {"id": "c", "text": "I am not sure."}
+            ]
+        }]
+    })
+}
+
+/// Sends the sample through the whole service and prints the command that does the same, and the reply.
+///
+/// # Errors
+/// When the reply is not the one that a sound server gives.
+#[expect(clippy::print_stdout, reason = "the command's output")]
+pub(super) async fn show(router: Router, address: SocketAddr) -> anyhow::Result<()> {
+    let body = request();
+    let text = serde_json::to_string_pretty(&body)?;
+    println!("$ curl http://{address}/v1/grade -H 'Content-Type: application/json' -d '{text}'\n");
+    let request = Request::post("/v1/grade")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(serde_json::to_vec(&body)?))?;
+    let response = router.oneshot(request).await.context("the sample was not answered")?;
+    let status = response.status();
+    let bytes = response.into_body().collect().await.context("the sample's answer broke off")?.to_bytes();
+    if status == StatusCode::UNAUTHORIZED {
+        println!(
+            "The server wants a key: add -H 'Authorization: Bearer <key>' (`gavel keys create <name>` makes one).\n"
+        );
+    } else {
+        ensure!(status == StatusCode::OK, "the sample was answered with {status}");
+        let reply: GradeReply =
+            serde_json::from_slice(&bytes).context("the sample's answer cannot be read")?;
+        println!("{}\n", serde_json::to_string_pretty(&reply)?);
+    }
+    println!("Serving on http://{address} (dashboard), http://{address}/docs (the API). Ctrl-C stops.");
+    Ok(())
+}
