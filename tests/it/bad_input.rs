@@ -305,7 +305,8 @@ struct Lines {
 #[serde(deny_unknown_fields)]
 struct Line {
     name: String,
-    line: String,
+    #[serde(rename = "line")]
+    text: String,
     /// The group's id, where it can still be told.
     id: Option<String>,
     at: String,
@@ -316,8 +317,8 @@ struct Line {
 fn every_bad_line_is_told_what_is_wrong() {
     let table: Lines = toml::from_str(include_str!("../../testdata/lines.toml")).unwrap();
     let mut faults = Vec::new();
-    for Line { name, line, id, at, says } in table.line {
-        match decode::group(&line) {
+    for Line { name, text, id, at, says } in table.line {
+        match decode::group(&text) {
             Ok(group) => faults.push(format!("{name}: it was read as {group:?}")),
             Err((found, fault)) => {
                 if found != id || fault.pointer != at || !fault.message.contains(&says) {

@@ -46,9 +46,9 @@ impl Default for Options {
                 max_connections: 64,
                 header_timeout: Duration::from_secs(15),
                 drain_delay: Duration::ZERO,
-                drain_timeout: Duration::from_secs(60),
+                drain_timeout: Duration::from_mins(1),
             },
-            max_deadline: Duration::from_secs(120),
+            max_deadline: Duration::from_mins(2),
             n_threads: 2,
             open: true,
         }
