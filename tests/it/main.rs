@@ -1,5 +1,5 @@
 //! The program's integration tests in one binary.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, missing_docs, unreachable_pub)]
 
 mod api;
 mod bad_input;
@@ -8,7 +8,6 @@ mod end_to_end;
 mod kill;
 mod openapi;
 mod overload;
-mod process;
 mod running;
 mod server;
 mod store;
