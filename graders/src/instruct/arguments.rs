@@ -45,11 +45,16 @@ impl<'a> Arguments<'a> {
     pub(super) fn count(&mut self, name: &'static str) -> Result<usize, TaskError> {
         let value = self.required(name, "a number")?;
         let whole = value.as_u64().or_else(|| {
-            value.as_f64().filter(|x| x.fract() == 0.0 && (0.0..=MAX_COUNT as f64).contains(x)).map(|x| x as u64)
+            value
+                .as_f64()
+                .filter(|x| x.fract() == 0.0 && (0.0..=MAX_COUNT as f64).contains(x))
+                .map(|x| x as u64)
         });
         match whole {
             Some(count) if count <= MAX_COUNT => Ok(count as usize),
-            _ => Err(self.error(name, format!("expected a whole number from 0 to {MAX_COUNT}, found {value}"))),
+            _ => {
+                Err(self.error(name, format!("expected a whole number from 0 to {MAX_COUNT}, found {value}")))
+            }
         }
     }
 
@@ -58,7 +63,9 @@ impl<'a> Arguments<'a> {
         match self.required(name, "`less than` or `at least`")? {
             Value::String(text) if text == "less than" => Ok(Relation::LessThan),
             Value::String(text) if text == "at least" => Ok(Relation::AtLeast),
-            other => Err(self.error(name, format!("expected `less than` or `at least`, found {}", brief(other)))),
+            other => {
+                Err(self.error(name, format!("expected `less than` or `at least`, found {}", brief(other))))
+            }
         }
     }
 
@@ -77,7 +84,8 @@ impl<'a> Arguments<'a> {
                 .map(|(position, item)| self.text_of(&format!("{name}/{position}"), item))
                 .collect(),
             other => {
-                Err(self.error(name, format!("expected a list of 1 to {MAX_LIST} texts, found {}", brief(other))))
+                Err(self
+                    .error(name, format!("expected a list of 1 to {MAX_LIST} texts, found {}", brief(other))))
             }
         }
     }
@@ -94,9 +102,8 @@ impl<'a> Arguments<'a> {
             Some(name) if self.read.is_empty() => {
                 Err(self.error(&name, "this instruction takes no arguments; remove it".to_owned()))
             }
-            Some(name) => {
-                Err(self.error(&name, format!("unknown argument; this instruction takes {}", self.read.join(", "))))
-            }
+            Some(name) => Err(self
+                .error(&name, format!("unknown argument; this instruction takes {}", self.read.join(", ")))),
         }
     }
 

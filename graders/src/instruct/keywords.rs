@@ -80,8 +80,9 @@ fn whole_word(text: &str) -> Result<Regex, String> {
 }
 
 fn compile(pattern: &str, literal: impl Fn() -> String) -> Result<Regex, String> {
-    let build =
-        |pattern: &str| RegexBuilder::new(pattern).case_insensitive(true).size_limit(MAX_PATTERN_BYTES).build();
+    let build = |pattern: &str| {
+        RegexBuilder::new(pattern).case_insensitive(true).size_limit(MAX_PATTERN_BYTES).build()
+    };
     match build(pattern) {
         Ok(regex) => Ok(regex),
         Err(regex::Error::CompiledTooBig(_)) => {

@@ -7,13 +7,14 @@
 //! `etc.`, `Inc.`, `a.m.` and their like end a sentence only before a capital. Only pieces with a letter or digit
 //! count: `? ? ?` is no sentence. A line break alone ends none.
 //!
-//! A trained tokenizer (Punkt) learns its abbreviations from a corpus and counts a list's number as a sentence
-//! of its own; apart from these the two agree.
+//! A trained tokenizer (Punkt) learns its abbreviations from a corpus, counts a list's number as a sentence of
+//! its own and does not divide Chinese or Japanese; on ordinary prose the two agree.
 
 /// Abbreviations that stand before something: a period after them ends nothing.
 const BEFORE: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "sen", "rep", "gov", "capt", "lt", "col", "sgt", "rev", "hon",
-    "vs", "e.g", "i.e", "cf", "fig", "figs", "eq", "eqs", "no", "nos", "vol", "pp", "approx", "viz", "resp",
+    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "sen", "rep", "gov", "capt", "lt", "col", "sgt", "rev",
+    "hon", "vs", "e.g", "i.e", "cf", "fig", "figs", "eq", "eqs", "no", "nos", "vol", "pp", "approx", "viz",
+    "resp",
 ];
 /// Abbreviations that may also be a sentence's last word.
 const ANYWHERE: &[&str] = &[
@@ -60,7 +61,8 @@ pub(super) fn count_sentences(text: &str) -> usize {
 
 /// Whether a run of `periods` between `before` and `rest` ends a sentence.
 fn period_ends(before: &str, rest: &str, periods: usize) -> bool {
-    let next = rest.chars().take(LOOK_BACK).find(|c| !c.is_whitespace() && !matches!(c, '"' | '“' | '(' | '*'));
+    let next =
+        rest.chars().take(LOOK_BACK).find(|c| !c.is_whitespace() && !matches!(c, '"' | '“' | '(' | '*'));
     if periods > 1 {
         return !next.is_some_and(char::is_lowercase);
     }

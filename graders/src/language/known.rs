@@ -23,6 +23,13 @@ impl Writing {
         if c.is_ascii() {
             return c.is_ascii_alphabetic().then_some(Self::Latin);
         }
+        // The blocks that most text is in, without the search through the table of scripts.
+        match c {
+            '\u{400}'..='\u{482}' | '\u{48a}'..='\u{52f}' => return Some(Self::Cyrillic),
+            '\u{4e00}'..='\u{9fff}' => return Some(Self::Han),
+            '\u{ac00}'..='\u{d7a3}' => return Some(Self::Own("ko")),
+            _ => {}
+        }
         Some(match c.script() {
             Script::Latin => Self::Latin,
             Script::Cyrillic => Self::Cyrillic,
@@ -158,7 +165,11 @@ impl Language {
         };
         Self::known(primary).ok_or_else(|| {
             let known: Vec<_> = LANGUAGES.iter().map(|(tag, _)| *tag).collect();
-            format!("unknown language `{}`; there are {}", tag.chars().take(32).collect::<String>(), known.join(", "))
+            format!(
+                "unknown language `{}`; there are {}",
+                tag.chars().take(32).collect::<String>(),
+                known.join(", ")
+            )
         })
     }
 

@@ -88,12 +88,7 @@ pub(crate) fn build(fields: Fields) -> Result<Arc<dyn Grader>, ConfigError> {
     if spec.min_words == 0 {
         return Err(ConfigError::new("/min_words", "expected at least 1: no words are in no language"));
     }
-    Ok(Arc::new(LanguageGrader {
-        language,
-        part: spec.part,
-        method: spec.method,
-        min_words: spec.min_words,
-    }))
+    Ok(Arc::new(LanguageGrader { language, part: spec.part, method: spec.method, min_words: spec.min_words }))
 }
 
 impl Grader for LanguageGrader {
@@ -110,7 +105,9 @@ impl Grader for LanguageGrader {
             (Some(language), _) => language,
             (None, Some(tag)) => Language::from_tag(tag)
                 .map_err(|message| TaskError::new(TaskErrorKind::InvalidTask, "/language", message))?,
-            (None, None) => return Err(TaskError::missing("/language", "the target language, such as `en`,")),
+            (None, None) => {
+                return Err(TaskError::missing("/language", "the target language, such as `en`,"));
+            }
         };
         Ok(Prepared::Completion(Box::new(Consistency { target, grader: self.clone() })))
     }
@@ -168,14 +165,20 @@ impl Part {
     }
 }
 
-/// The language most words of `text` are in, code and mathematics left out unless there is nothing else; `None`
-/// when there are no words.
+/// The language most words of `text` are in; `None` when it has no letters. However short the text is, one is
+/// chosen. Code and mathematics count only where there is nothing else.
 pub(crate) fn dominant(text: &str) -> Option<Language> {
     let prose = prose::prose(text);
-    let tally = tally::by_language(&words::words(&prose));
-    let largest = tally.into_iter().max_by_key(|(_, count)| *count)?;
-    match largest.0 {
+    let words = match words::words(&prose) {
+        words if words.is_empty() => words::words(text),
+        words => words,
+    };
+    let tally = match tally::by_language(&words) {
+        tally if tally.is_empty() => tally::by_script(&words),
+        tally => tally,
+    };
+    match tally.into_iter().max_by_key(|(_, count)| *count)?.0 {
         Found::Language(language) => Some(language),
-        Found::Writing(_) => None,
+        Found::Writing(writing) => tally::guess(&words, writing),
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Word<'a> {
     pub(super) ends: bool,
     /// Whether an apostrophe and nothing else stands between this word and the one before.
     pub(super) elided: bool,
+    /// Whether an apostrophe and nothing else stands between this word and the next.
+    pub(super) elides: bool,
 }
 
 /// The words of `prose`, in order.
@@ -21,7 +23,7 @@ pub(super) fn words(prose: &str) -> Vec<Word<'_>> {
     // What stands since the last word's end.
     let mut gap = Gap::Nothing;
     for (at, c) in prose.char_indices() {
-        let writing = Writing::of(c).filter(|_| !c.is_numeric());
+        let writing = Writing::of(c).filter(|_| c.is_ascii() || !c.is_numeric());
         if let Some((start, current, elided)) = open {
             if joins(c, writing, current) {
                 continue;
@@ -34,6 +36,9 @@ pub(super) fn words(prose: &str) -> Vec<Word<'_>> {
             Some(writing) => {
                 if let (Gap::Stop, Some(last)) = (gap, words.last_mut()) {
                     last.ends = true;
+                }
+                if let (Gap::Apostrophe, Some(last)) = (gap, words.last_mut()) {
+                    last.elides = true;
                 }
                 open = Some((at, writing, gap == Gap::Apostrophe));
             }
@@ -51,7 +56,9 @@ pub(super) fn words(prose: &str) -> Vec<Word<'_>> {
 fn joins(c: char, writing: Option<Writing>, current: Writing) -> bool {
     match writing {
         Some(writing) => writing == current && !current.is_unspaced(),
-        None => matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{200c}' | '\u{200d}'),
+        None => {
+            matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{200c}' | '\u{200d}')
+        }
     }
 }
 
@@ -63,7 +70,7 @@ fn close<'a>(
     elided: bool,
 ) {
     if let Some(text) = prose.get(range) {
-        words.push(Word { text, writing, ends: false, elided });
+        words.push(Word { text, writing, ends: false, elided, elides: false });
     }
 }
 
@@ -78,7 +85,9 @@ enum Gap {
 impl Gap {
     fn then(self, c: char) -> Self {
         match c {
-            '.' | '?' | '!' | ';' | '\n' | '。' | '！' | '？' | '；' | '।' | '؟' | '۔' | '…' => Self::Stop,
+            '.' | '?' | '!' | ';' | '\n' | '。' | '！' | '？' | '；' | '।' | '؟' | '۔' | '…' => {
+                Self::Stop
+            }
             _ if self == Self::Stop => Self::Stop,
             '\'' | '’' if self == Self::Nothing => Self::Apostrophe,
             _ => Self::Space,

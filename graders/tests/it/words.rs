@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use graders::{
-    Completion, GradeCompletion, Instruction, Prepared, Reason, Resources, Task, TaskError, Verdict, build_grader,
+    Completion, GradeCompletion, Instruction, Prepared, Reason, Resources, Task, TaskError, Verdict,
+    build_grader,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -144,7 +145,13 @@ fn a_chain_of_thought_scores_by_its_language() {
     for (tag, text) in sentences() {
         by_tag.entry(tag).or_default().push(text);
     }
-    let math = ["$x^2 + y^2 = \\frac{1}{2}$", "\\[ \\int_0^1 f(x) dx \\]", "`print(total)`", "3 * 4 = 12", "\\(a_n\\)"];
+    let math = [
+        "$x^2 + y^2 = \\frac{1}{2}$",
+        "\\[ \\int_0^1 f(x) dx \\]",
+        "`print(total)`",
+        "3 * 4 = 12",
+        "\\(a_n\\)",
+    ];
     let thought = |sentences: &[String]| {
         let mut text = String::from("<think>\n");
         for (sentence, math) in sentences.iter().zip(math.iter().cycle()) {
@@ -192,7 +199,10 @@ fn wrong_instructions_are_pointed_at() {
     assert_eq!(pointer(words(json!({"num_words": 1e300, "relation": "at least"}))), format!("{at}num_words"));
     assert_eq!(pointer(words(json!({"num_words": 3}))), format!("{at}relation"));
     assert_eq!(pointer(words(json!({"num_words": 3, "relation": "at most"}))), format!("{at}relation"));
-    assert_eq!(pointer(words(json!({"num_words": 3, "relation": "at least", "n/a": 1}))), format!("{at}n~1a"));
+    assert_eq!(
+        pointer(words(json!({"num_words": 3, "relation": "at least", "n/a": 1}))),
+        format!("{at}n~1a")
+    );
     let quotation = json!([{"id": "startend:quotation", "kwargs": {"num_words": 3}}]);
     assert_eq!(pointer(quotation), format!("{at}num_words"));
     let keywords = |keywords: Value| json!([{"id": "keywords:existence", "kwargs": {"keywords": keywords}}]);
@@ -214,7 +224,8 @@ fn wrong_instructions_are_pointed_at() {
 
 #[test]
 fn arguments_of_other_types_may_be_null() {
-    let task = instructed(json!([{"id": "startend:quotation", "kwargs": {"num_words": null, "relation": null}}]));
+    let task =
+        instructed(json!([{"id": "startend:quotation", "kwargs": {"num_words": null, "relation": null}}]));
     assert_eq!(grade(&json!({"type": "instruct"}), &task, "\"a\"").score, Some(1.0));
 }
 
@@ -246,10 +257,65 @@ fn the_detail_names_every_instruction() {
 
 /// Texts that make careless scanners rescan: openings without an end, ends without an opening, long runs.
 const TRAPS: &[&str] = &[
-    "`", "```\n", "``a", "$", "$ $a", "\\[", "\\(", "\\begin{", "\\end{", "<", "<a", "www.", "://", "https://", "*",
-    "**", "***", "* \n", "\n", "- ", "[", "<<", "<<a", "a.", ". ", "...", "Dr. ", "1. ", "\n1. ", "'", "\"", "\\",
-    "{", "[[", "a ", "ab ", "wort ", "mot. ", "字", "かな", "слово ", "ไ", "\u{301}", "\u{200d}", "SECTION 1", "A'S ",
-    "</think>", "<think>", "é", "ﬀ", "ǅ", "P. S.", ":a", ",", "--", "a\u{1c}", "\r\n", "٣", "Ⅷ",
+    "`",
+    "```\n",
+    "``a",
+    "$",
+    "$ $a",
+    "\\[",
+    "\\(",
+    "\\begin{",
+    "\\end{",
+    "<",
+    "<a",
+    "www.",
+    "://",
+    "https://",
+    "*",
+    "**",
+    "***",
+    "* \n",
+    "\n",
+    "- ",
+    "[",
+    "<<",
+    "<<a",
+    "a.",
+    ". ",
+    "...",
+    "Dr. ",
+    "1. ",
+    "\n1. ",
+    "'",
+    "\"",
+    "\\",
+    "{",
+    "[[",
+    "a ",
+    "ab ",
+    "wort ",
+    "mot. ",
+    "字",
+    "かな",
+    "слово ",
+    "ไ",
+    "\u{301}",
+    "\u{200d}",
+    "SECTION 1",
+    "A'S ",
+    "</think>",
+    "<think>",
+    "é",
+    "ﬀ",
+    "ǅ",
+    "P. S.",
+    ":a",
+    ",",
+    "--",
+    "a\u{1c}",
+    "\r\n",
+    "٣",
+    "Ⅷ",
 ];
 
 #[test]
