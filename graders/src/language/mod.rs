@@ -156,11 +156,10 @@ impl Part {
     /// The part of `text` that is judged.
     fn of(self, text: &str) -> &str {
         match (self, text.rsplit_once("</think>")) {
-            (Self::All, _) => text,
             (Self::Thinking, Some((thinking, _))) => thinking,
             (Self::Answer, Some((_, answer))) => answer,
             (Self::Answer, None) if text.trim_start().starts_with("<think>") => "",
-            (Self::Thinking | Self::Answer, None) => text,
+            (Self::All, _) | (Self::Thinking | Self::Answer, None) => text,
         }
     }
 }
