@@ -30,7 +30,7 @@ pub(super) fn count_sentences(text: &str) -> usize {
     let mut filled = false;
     let mut characters = text.char_indices().peekable();
     while let Some((at, c)) = characters.next() {
-        filled |= c.is_alphanumeric();
+        filled = filled || c.is_alphanumeric();
         if !is_mark(c) {
             continue;
         }

@@ -11,7 +11,7 @@ const MIN_PASSAGE_WORDS: usize = 6;
 /// The fewest words that are identified when a text has no more of that writing.
 const MIN_LONE_WORDS: usize = 3;
 /// The most words of a passage that the identifiers read.
-const MAX_READ_WORDS: usize = 64;
+const MAX_READ_WORDS: usize = 32;
 /// The most passages of one writing; longer texts have longer passages, so that the work is bounded.
 const MAX_PASSAGES: usize = 256;
 

@@ -23,7 +23,8 @@ pub(super) fn words(prose: &str) -> Vec<Word<'_>> {
     // What stands since the last word's end.
     let mut gap = Gap::Nothing;
     for (at, c) in prose.char_indices() {
-        let writing = Writing::of(c).filter(|_| c.is_ascii() || !c.is_numeric());
+        let letter = Writing::of_letter(c);
+        let writing = letter.or_else(|| Writing::of(c).filter(|_| !c.is_numeric()));
         if let Some((start, current, elided)) = open {
             if joins(c, writing, current) {
                 continue;
@@ -32,7 +33,7 @@ pub(super) fn words(prose: &str) -> Vec<Word<'_>> {
             open = None;
             gap = Gap::Nothing;
         }
-        match writing.filter(|_| c.is_alphabetic()) {
+        match writing.filter(|_| letter.is_some() || c.is_alphabetic()) {
             Some(writing) => {
                 if let (Gap::Stop, Some(last)) = (gap, words.last_mut()) {
                     last.ends = true;
