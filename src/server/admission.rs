@@ -59,7 +59,7 @@ const SMALL_BODY_BYTES: usize = (1 << 20) + (1 << 16);
 /// How much of a refused body is read and thrown away so that the client gets to read the answer.
 const DISCARD_FACTOR: usize = 8;
 /// How long that may take.
-const DISCARD_TIME: Duration = Duration::from_secs(5);
+const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 impl Admission {
     /// An empty house.
