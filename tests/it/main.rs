@@ -1,12 +1,21 @@
 //! The program's integration tests in one binary.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub
+)]
 
 mod api;
 mod bad_input;
 mod cli;
 mod end_to_end;
+mod kill;
 mod openapi;
-mod process;
+mod overload;
+mod running;
 mod server;
 mod store;
 mod tasks;
