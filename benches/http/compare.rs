@@ -55,7 +55,7 @@ pub async fn run(test: bool) -> ExitCode {
         {"name": "accuracy", "grader": {"type": "exact"}, "weight": 1.0},
         {"name": "format", "grader": {"type": "format", "style": "think_answer"}, "weight": 0.1},
     ]});
-    let math = Value::from("r1_zero");
+    let math = Value::from("r1-zero");
     println!(
         "{} cores, shared by the client (one thread), the servers and whatever else runs (load average {})",
         cores(),
