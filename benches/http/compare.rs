@@ -82,7 +82,10 @@ pub async fn run(test: bool) -> ExitCode {
     }
     let best = throughput(&client, &contenders, plan).await;
 
-    println!("overhead below {MAX_OVERHEAD:?} a completion in batches of 64: {}", met(overheads.iter().all(|o| *o < MAX_OVERHEAD)));
+    println!(
+        "overhead below {MAX_OVERHEAD:?} a completion in batches of 64: {}",
+        met(overheads.iter().all(|o| *o < MAX_OVERHEAD))
+    );
     for (n, of_batch) in BATCHES.iter().zip(&best) {
         for (contender, reached) in contenders.iter().zip(of_batch).take(2) {
             let met = met(*reached >= MIN_COMPLETIONS_PER_S);
@@ -161,7 +164,10 @@ async fn overhead(
     }
     let [library, judged, http] = [library, judged, http].map(median);
     let overhead = http.saturating_sub(library) / 64;
-    println!("{name}: batches of 64, one at a time, median of {} in turns, for one completion", plan.n_latencies);
+    println!(
+        "{name}: batches of 64, one at a time, median of {} in turns, for one completion",
+        plan.n_latencies
+    );
     println!("  library, one thread    {:>8.2} µs", micros(library) / 64.0);
     println!("  library, judge         {:>8.2} µs", micros(judged) / 64.0);
     println!("  gavel over HTTP        {:>8.2} µs", micros(http) / 64.0);
@@ -208,7 +214,9 @@ async fn throughput(client: &Client, contenders: &[Contender<'_>], plan: Plan) -
         "{CONNECTIONS} connections of one pool, each with one request at a time; medians of {} rounds in turns",
         plan.rounds
     );
-    println!("batch  server                 completions/s  × FastAPI   p50 ms   p99 ms  server CPU, µs a completion");
+    println!(
+        "batch  server                 completions/s  × FastAPI   p50 ms   p99 ms  server CPU, µs a completion"
+    );
     let mut reached = Vec::new();
     for (index, n) in BATCHES.iter().enumerate() {
         let mut rounds: Vec<Vec<Measured>> = contenders.iter().map(|_| Vec::new()).collect();

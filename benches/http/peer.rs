@@ -29,8 +29,26 @@ impl Peer {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer");
         let child = Command::new(python)
-            .args(["-m", "uvicorn", "app:app", "--workers", WORKERS, "--log-level", "warning", "--no-access-log"])
-            .args(["--loop", "uvloop", "--http", "httptools", "--host", "127.0.0.1", "--port", &port.to_string()])
+            .args([
+                "-m",
+                "uvicorn",
+                "app:app",
+                "--workers",
+                WORKERS,
+                "--log-level",
+                "warning",
+                "--no-access-log",
+            ])
+            .args([
+                "--loop",
+                "uvloop",
+                "--http",
+                "httptools",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &port.to_string(),
+            ])
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(folder)
             .stdin(Stdio::null())

@@ -89,5 +89,9 @@ fn completion(chance: &mut Chance, answer: u64, thought_bytes: usize) -> Complet
     }
     let said = answer + u64::from(chance.between(0, 2) == 0);
     text.push_str(&format!("\n</think>\n<answer>\n{said}\n</answer>"));
-    Completion { n_tokens: Some(text.len() as u32 / 4), finish_reason: Some("stop".to_owned()), ..Completion::new(text) }
+    Completion {
+        n_tokens: Some(text.len() as u32 / 4),
+        finish_reason: Some("stop".to_owned()),
+        ..Completion::new(text)
+    }
 }

@@ -57,9 +57,7 @@ struct Tally {
 
 /// A rubric that costs the server far more than a request costs the client, who shares its cores.
 fn rubric() -> Value {
-    let component = |n: usize| {
-        json!({"name": format!("repetition_{n}"), "grader": {"type": "repetition", "n": 1 + n % 8}, "weight": 0.1})
-    };
+    let component = |n: usize| json!({"name": format!("repetition_{n}"), "grader": {"type": "repetition", "n": 1 + n % 8}, "weight": 0.1});
     let components: Vec<Value> = (0..16).map(component).collect();
     json!({"components": components})
 }
@@ -68,7 +66,8 @@ pub async fn run(seconds: u64) -> ExitCode {
     let client = Client::new();
     let folder = folder();
     let server = Running::start(&folder.path().join("soak.db"), &[]);
-    let batches = [None, Some(RUN)].map(|run| Batch::with_thoughts(COMPLETIONS, &rubric(), run, THOUGHT_BYTES));
+    let batches =
+        [None, Some(RUN)].map(|run| Batch::with_thoughts(COMPLETIONS, &rubric(), run, THOUGHT_BYTES));
     println!(
         "{} cores, shared by the client (one thread), the server and whatever else runs (load average {})",
         cores(),
@@ -83,8 +82,15 @@ pub async fn run(seconds: u64) -> ExitCode {
             let unloaded = one_at_a_time(&client, &server, &batches, &tally).await;
             let capacity = capacity(&client, &server, &batches, &tally).await;
             *tally.borrow_mut() = Tally { acknowledged: tally.take().acknowledged, ..Tally::default() };
-            let (memory, elapsed) =
-                overload(&client, &server, &batches, &tally, capacity * OVERLOAD, Duration::from_secs(seconds)).await;
+            let (memory, elapsed) = overload(
+                &client,
+                &server,
+                &batches,
+                &tally,
+                capacity * OVERLOAD,
+                Duration::from_secs(seconds),
+            )
+            .await;
             println!("unloaded: p50 {:.1} ms, p99 {:.1} ms", millis(&unloaded, 0.5), millis(&unloaded, 0.99));
             println!("capacity: {capacity:.0} requests/s, 16 connections");
             let mut holds = answers(&tally.borrow(), &unloaded, capacity, elapsed);
@@ -110,7 +116,12 @@ async fn one_at_a_time(
 }
 
 /// Requests a second when a few clients send one after the other.
-async fn capacity(client: &Client, server: &Running, batches: &[Batch; 2], tally: &Rc<RefCell<Tally>>) -> f64 {
+async fn capacity(
+    client: &Client,
+    server: &Running,
+    batches: &[Batch; 2],
+    tally: &Rc<RefCell<Tally>>,
+) -> f64 {
     let began = Instant::now();
     let clients = (0..CAPACITY_CONNECTIONS).map(|number| async move {
         let mut n = 0;
@@ -134,7 +145,10 @@ async fn overload(
     per_second: f64,
     time: Duration,
 ) -> (Vec<u64>, Duration) {
-    println!("overload: {per_second:.0} requests/s for {} s over up to {MAX_CONNECTIONS} connections", time.as_secs());
+    println!(
+        "overload: {per_second:.0} requests/s for {} s over up to {MAX_CONNECTIONS} connections",
+        time.as_secs()
+    );
     println!("  time   memory   accepted    refused");
     let began = Instant::now();
     let mut arrivals = 0_u64;
@@ -261,7 +275,11 @@ fn is_flat(memory: &[u64]) -> bool {
     let most = |part: &[u64]| part.iter().copied().max().unwrap_or_default() as f64;
     let (first, second) = (most(&memory[..half.max(1)]), most(&memory[half..]));
     let flat = second <= first * MAX_GROWTH + MAX_GROWTH_BYTES;
-    let text = format!("memory is flat: at most {:.0} MB in the first half, {:.0} MB in the second", first / 1e6, second / 1e6);
+    let text = format!(
+        "memory is flat: at most {:.0} MB in the first half, {:.0} MB in the second",
+        first / 1e6,
+        second / 1e6
+    );
     verdict(&text, flat);
     flat
 }
@@ -273,7 +291,10 @@ async fn is_idle(client: &Client, server: &Running) -> bool {
     let cpu = process::cpu(server.pid()) - before;
     let pending = client.metric(server, "gavel_pending_completions").await;
     let idle = cpu <= MAX_IDLE_CPU && pending == 0.0;
-    let text = format!("idle a second later: {} ms of processor time a second, {pending} completions pending", cpu.as_millis());
+    let text = format!(
+        "idle a second later: {} ms of processor time a second, {pending} completions pending",
+        cpu.as_millis()
+    );
     verdict(&text, idle);
     idle
 }

@@ -122,13 +122,11 @@ impl Estimator {
             Value::String(name) => (name.clone(), Map::new()),
             Value::Object(fields) => {
                 let mut fields = fields.clone();
-                match fields.remove("estimator") {
-                    Some(Value::String(name)) => (name, fields),
-                    _ => {
-                        let message = "expected the estimator's name, such as \"grpo\"";
-                        return Err(ConfigError::new("/estimator", message));
-                    }
-                }
+                let Some(Value::String(name)) = fields.remove("estimator") else {
+                    let message = "expected the estimator's name, such as \"grpo\"";
+                    return Err(ConfigError::new("/estimator", message));
+                };
+                (name, fields)
             }
             _ => {
                 return Err(ConfigError::new(
@@ -140,15 +138,10 @@ impl Estimator {
         // The name as the key of its parameters: with the name among them, serde would read them through a
         // buffer and forget which one an error is about.
         let mut estimator = Map::new();
-        estimator.insert(name.clone(), Value::Object(parameters));
+        estimator.insert(name, Value::Object(parameters));
         let estimator: Self = config::read(estimator).map_err(|error| {
-            if error.message.starts_with("unknown variant") {
-                return ConfigError::new("/estimator", error.message);
-            }
-            // The path begins at the name where the name itself is the key.
-            let pointer =
-                error.pointer.strip_prefix(&format!("/{name}")).unwrap_or(&error.pointer).to_owned();
-            ConfigError::new(pointer, error.message)
+            let unknown = error.pointer.is_empty() && error.message.starts_with("unknown variant");
+            if unknown { error.under("/estimator") } else { error }
         })?;
         estimator.check()?;
         Ok(estimator)

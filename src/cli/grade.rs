@@ -193,7 +193,7 @@ impl Run {
             fault.pointer = rest.to_owned();
         }
         self.tally.count(&reply);
-        if self.tally.n_lines % MESSAGE_EVERY == 0 {
+        if self.tally.n_lines.is_multiple_of(MESSAGE_EVERY) {
             let rate = self.tally.n_completions as f64 / self.bar.elapsed().as_secs_f64().max(1e-3);
             self.bar.set_message(format!("{rate:.0} completions/s"));
         }

@@ -105,15 +105,13 @@ async fn admit(app: &App, credentials: Option<&HeaderValue>) -> Result<(), Probl
         return Ok(());
     }
     match app.store.find_api_key(&hash).await.map_err(store_problem)? {
-        Some(key) if key.revoked_at.is_none() => {
+        Some(_) => {
             app.gatekeeper.remember(hash);
             Ok(())
         }
-        Some(_) => {
-            Err(Problem::unauthorized("this key was revoked; `gavel keys create <name>` makes another"))
-        }
-        None => {
-            Err(Problem::unauthorized("this key is not known here; `gavel keys list` shows those that are"))
-        }
+        None => Err(Problem::unauthorized(
+            "this key is not known here, or it was revoked; `gavel keys list` shows those that are, \
+             `gavel keys create <name>` makes another",
+        )),
     }
 }

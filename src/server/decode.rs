@@ -24,7 +24,7 @@ pub fn body<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = pointer_of(error.path());
+        let pointer = place(&error);
         let error = error.into_inner();
         if error.is_data() {
             Problem::invalid_at(pointer, plain_words(&error.to_string()))
@@ -75,6 +75,18 @@ fn syntax(error: &serde_json::Error, text: &[u8]) -> String {
         "check it with a JSON parser: strings and keys stand in double quotes, no comma before a closing bracket"
     };
     format!("{message}; {remedy}")
+}
+
+/// The place of an error; of nesting that is too deep the place where it begins and not where it was too much.
+fn place(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let mut pointer = pointer_of(error.path());
+    if error.inner().to_string().starts_with("recursion limit") {
+        let last = pointer.rfind('/').map_or_else(String::new, |at| pointer[at..].to_owned());
+        while !last.is_empty() && pointer.ends_with(&last) {
+            pointer.truncate(pointer.len() - last.len());
+        }
+    }
+    pointer
 }
 
 /// Whether a `NaN` or an `Infinity`, as Python writes them, stands where the error is.
@@ -136,7 +148,7 @@ fn value<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| Fault::new(pointer_of(error.path()), message(error.inner())))?;
+        .map_err(|error| Fault::new(place(&error), message(error.inner())))?;
     deserializer.end().map_err(|error| Fault::new("", message(&error)))?;
     Ok(value)
 }

@@ -3,6 +3,8 @@
 //! It never grades, and it never knows the learner. One file per resource; wire types in [`types`], errors in
 //! [`problem`], what may wait in [`admission`].
 
+#![allow(clippy::missing_errors_doc, reason = "what a handler answers stands in its `utoipa::path`")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use utoipa::openapi::OpenApi as Document;
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use http::StatusCode;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{self, Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -58,11 +60,71 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// The description and the page that shows it.
-pub fn pages(document: Document) -> Router {
-    SwaggerUi::new("/docs").url("/openapi.json", document).into()
+pub fn pages(mut document: Document) -> Router {
+    describe_problems(&mut document);
+    let pages: Router = SwaggerUi::new("/docs").url("/openapi.json", document).into();
+    pages.layer(middleware::map_response(async |response: Response| {
+        if response.status() == StatusCode::NOT_FOUND {
+            super::no_such_path().await.into_response()
+        } else {
+            response
+        }
+    }))
 }
 
 /// The description as a document.
 pub fn document() -> Document {
-    routes().split_for_parts().1
+    let mut document = routes().split_for_parts().1;
+    describe_problems(&mut document);
+    document
+}
+
+/// What every operation may answer besides what it says itself.
+const PROBLEMS: [(&str, &str); 4] = [
+    ("400", "The request cannot be read"),
+    ("401", "No valid key"),
+    ("429", "Full; nothing was begun"),
+    ("503", "Stopping, or the store is away"),
+];
+/// And every operation with a body.
+const BODY_PROBLEMS: [(&str, &str); 4] = [
+    ("408", "The body did not arrive in time"),
+    ("413", "The body is too large"),
+    ("415", "The body has a type or encoding that is not understood"),
+    ("422", "Understood but invalid, with the place"),
+];
+const PROBLEM_TYPE: &str = "application/problem+json";
+
+/// Errors are problem documents everywhere; said here once instead of at each operation.
+fn describe_problems(document: &mut Document) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let for_body: &[_] = if operation.request_body.is_some() { &BODY_PROBLEMS } else { &[] };
+            let responses = &mut operation.responses.responses;
+            for (status, description) in PROBLEMS.iter().chain(for_body) {
+                responses.insert((*status).to_owned(), problem(description).into());
+            }
+            for (status, response) in responses.iter_mut().filter(|(status, _)| !status.starts_with('2')) {
+                let description = match response {
+                    RefOr::T(described) if !described.description.is_empty() => described.description.clone(),
+                    _ => description_of(status).to_owned(),
+                };
+                *response = problem(&description).into();
+            }
+        }
+    }
+}
+
+fn problem(description: &str) -> openapi::Response {
+    let schema = Content::new(Some(Ref::from_schema_name("Problem")));
+    ResponseBuilder::new().description(description).content(PROBLEM_TYPE, schema).build()
+}
+
+fn description_of(status: &str) -> &'static str {
+    match status {
+        "404" => "There is no such thing",
+        "409" => "This conflicts with what is there",
+        _ => "A problem",
+    }
 }

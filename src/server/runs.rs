@@ -75,6 +75,7 @@ pub struct PageQuery {
     /// The `next` of the page before.
     after: Option<String>,
     /// How many, at most 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
@@ -88,6 +89,7 @@ pub struct GroupsQuery {
     /// The `next` of the page before.
     after: Option<String>,
     /// How many, at most 1000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
@@ -186,6 +188,7 @@ pub struct StepsQuery {
     /// From this step on.
     from_step: Option<u64>,
     /// How many, at most 10000.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<u32>,
 }
 
@@ -345,6 +348,7 @@ pub struct ExportQuery {
     /// `full`: a line for each group. `completions`: a line for each completion, with a label. `pairs`: the best
     /// and the worst of each group. `sft`: the right completions of each task.
     #[serde(default)]
+    #[param(inline)]
     format: ExportFormat,
     /// From this step on.
     from_step: Option<u64>,
@@ -353,11 +357,14 @@ pub struct ExportQuery {
     /// `completions` and `sft`: the least reward of a good completion; 1 when it says nothing.
     threshold: Option<f64>,
     /// `pairs`: the least difference of the two rewards; 0 when it says nothing.
+    #[param(minimum = 0)]
     min_margin: Option<f64>,
     /// `sft`: which of several good completions to prefer.
     #[serde(default)]
+    #[param(inline)]
     pick: ExportPick,
     /// `sft`: the most completions of one task; 1 when it says nothing.
+    #[param(minimum = 1)]
     per_task: Option<u32>,
 }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::process::ServerProcess;
+use crate::running::Running;
 
 const N_TASKS: usize = 2000;
 const N_COMPLETIONS: usize = 8;
@@ -29,13 +29,13 @@ async fn two_thousand_word_problems_get_the_same_rewards_over_http_and_from_a_fi
     let args = ["grade", "groups.jsonl", "--rubric", "r1-zero", "--advantage", "grpo"];
     let from_file = gavel(folder.path(), &args);
 
-    let server = ServerProcess::start(&["--store", "sqlite::memory:"]);
+    let server = Running::start("sqlite::memory:".as_ref(), &[]);
     let client = reqwest::Client::new();
     let groups: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut over_http = Vec::new();
     for batch in groups.chunks(BATCH) {
         let body = json!({"rubric": "r1-zero", "advantage": "grpo", "groups": batch}).to_string();
-        let reply = client.post(format!("{}/v1/grade", server.url)).body(body).send().await.unwrap();
+        let reply = client.post(server.uri("/v1/grade").to_string()).body(body).send().await.unwrap();
         assert_eq!(reply.status(), 200);
         let reply: Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
         over_http.extend(reply["groups"].as_array().unwrap().clone());

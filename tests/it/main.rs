@@ -1,11 +1,15 @@
 //! The program's integration tests in one binary.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout, missing_docs, unreachable_pub)]
 
-mod kill;
-mod overload;
-mod running;
+mod api;
+mod bad_input;
 mod cli;
 mod end_to_end;
-mod process;
+mod kill;
+mod openapi;
+mod overload;
+mod running;
+mod server;
 mod store;
 mod tasks;
+mod tidy;

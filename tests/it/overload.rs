@@ -47,13 +47,21 @@ async fn everybody_is_answered_and_nothing_is_lost() {
         all.acknowledged.extend(seen.acknowledged);
         all.refused.extend(seen.refused);
     }
-    println!("{} accepted, {} refused, {} groups kept", all.n_accepted, all.n_refused, all.acknowledged.len());
+    println!(
+        "{} accepted, {} refused, {} groups kept",
+        all.n_accepted,
+        all.n_refused,
+        all.acknowledged.len()
+    );
     assert!(all.n_accepted > 0, "overload must not starve everybody");
     assert!(all.n_refused > 0, "the limits let everybody in, so this was no overload");
     assert!(!all.acknowledged.is_empty());
 
     assert_eq!(client.metric(&server, "gavel_pending_completions").await, 0.0);
-    assert_eq!(client.metric(&server, "gavel_requests_total").await as usize, all.n_accepted + all.n_refused + 1);
+    assert_eq!(
+        client.metric(&server, "gavel_requests_total").await as usize,
+        all.n_accepted + all.n_refused + 1
+    );
     assert_eq!(client.metric(&server, "gavel_refused_total").await as usize, all.n_refused);
     let kept = client.group_ids(&server, RUN).await;
     assert_eq!(kept, all.acknowledged, "what is kept is what was said to be kept");
@@ -98,7 +106,8 @@ async fn send_until_the_end(client: Client, uri: Uri, number: usize, began: Inst
 }
 
 fn request(id: &str, run: Option<&str>) -> Bytes {
-    let text = format!("<think>{}</think><answer>4</answer>", "two and two make four, or so they say; ".repeat(50));
+    let text =
+        format!("<think>{}</think><answer>4</answer>", "two and two make four, or so they say; ".repeat(50));
     let component = |n: usize| json!({"name": format!("r{n}"), "grader": {"type": "repetition", "n": n}});
     json!({
         "rubric": {"components": (1..=8).map(component).collect::<Vec<_>>()},

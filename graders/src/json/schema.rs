@@ -51,7 +51,13 @@ impl Schema {
             .should_validate_formats(false)
             .offline()
             .build(schema)
-            .map_err(|error| SchemaProblem::new(error.instance_path().to_string(), error.to_string()))?;
+            .map_err(|error| {
+                let pointer = error.instance_path().to_string();
+                let is_pattern = pointer.ends_with("/pattern") || pointer.contains("/patternProperties");
+                let hint =
+                    if is_pattern { "; patterns have no look-around and no back-references" } else { "" };
+                SchemaProblem::new(pointer, format!("{error}{hint}"))
+            })?;
         Ok(Self { validator, unrolled: shape.unrolled, recursive: shape.recursive })
     }
 

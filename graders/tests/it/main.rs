@@ -9,6 +9,8 @@ mod grading;
 mod hostile;
 mod length;
 mod math;
+mod presets;
 mod rubric;
 mod testdata;
 mod vectors;
+mod words;

@@ -36,7 +36,7 @@ fn oracles_are_right_and_attackers_are_not() {
     each_task(|environment, task, place| {
         let oracle = Completion::new(environment.oracle(task).unwrap());
         assert_eq!(
-            accuracies(environment, task, &[oracle.clone()]),
+            accuracies(environment, task, std::slice::from_ref(&oracle)),
             [1.0],
             "{place}: {oracle:?} for {task:?}"
         );
@@ -47,7 +47,7 @@ fn oracles_are_right_and_attackers_are_not() {
         for text in attacks {
             let attack = Completion::new(text);
             assert_eq!(
-                accuracies(environment, task, &[attack.clone()]),
+                accuracies(environment, task, std::slice::from_ref(&attack)),
                 [0.0],
                 "{place}: {attack:?} for {task:?}"
             );
