@@ -51,11 +51,8 @@ pub async fn run(test: bool) -> ExitCode {
     } else {
         Plan { rounds: 5, slice: Duration::from_secs(1), n_latencies: 200 }
     };
-    let cheap = json!({"components": [
-        {"name": "accuracy", "grader": {"type": "exact"}, "weight": 1.0},
-        {"name": "format", "grader": {"type": "format", "style": "think_answer"}, "weight": 0.1},
-    ]});
-    let math = Value::from("r1_zero");
+    let cheap = cheap();
+    let math = Value::from("r1-zero");
     println!(
         "{} cores, shared by the client (one thread), the servers and whatever else runs (load average {})",
         cores(),
@@ -95,6 +92,30 @@ pub async fn run(test: bool) -> ExitCode {
             println!("{MIN_COMPLETIONS_PER_S} completions/s in batches of {n}, {}: {met}", contender.name);
         }
     }
+    ExitCode::SUCCESS
+}
+
+fn cheap() -> Value {
+    json!({"components": [
+        {"name": "accuracy", "grader": {"type": "exact"}, "weight": 1.0},
+        {"name": "format", "grader": {"type": "format", "style": "think_answer"}, "weight": 0.1},
+    ]})
+}
+
+/// Only the server, under batches of one size.
+pub async fn load(size: usize, seconds: u64, run: Option<&str>) -> ExitCode {
+    let folder = folder();
+    let gavel = Running::start(&folder.path().join("bench.db"), &[]);
+    let batches = [Batch::new(size, &cheap(), run)];
+    let contender =
+        Contender { name: "gavel", uri: gavel.uri("/v1/grade"), pid: gavel.pid(), batches: &batches };
+    println!("the server's process is {}", gavel.pid());
+    let measured = closed_loop(&Client::new(), &contender, &batches[0], Duration::from_secs(seconds)).await;
+    println!(
+        "{:.0} completions/s, {:.1} µs of the server's CPU for one",
+        measured.completions_per_s,
+        micros(measured.cpu_per_completion)
+    );
     ExitCode::SUCCESS
 }
 

@@ -3,6 +3,7 @@
 //!
 //! - `cargo bench --bench http`: library, Gavel and the peer side by side; `-- --test` for a run too short to
 //!   measure anything. `benches/peer/install.sh` installs the peer.
+//! - `cargo bench --bench http -- load SIZE SECONDS [RUN]`: only Gavel, under batches of one size, for a profiler.
 //! - `cargo bench --bench http -- soak [SECONDS]`: ten times the load it can serve; fails when a promise is broken.
 #![allow(
     clippy::print_stdout,
@@ -38,9 +39,13 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["soak"] => runtime.block_on(soak::run(SOAK_SECONDS)),
         ["soak", seconds] => runtime.block_on(soak::run(seconds.parse().expect("seconds, such as 60"))),
+        ["load", size, seconds, run @ ..] => {
+            let run = run.first().copied();
+            runtime.block_on(compare::load(size.parse().expect("a size"), seconds.parse().expect("seconds"), run))
+        }
         [] => runtime.block_on(compare::run(false)),
         ["--test"] => runtime.block_on(compare::run(true)),
-        _ => panic!("expected nothing, `--test`, or `soak [SECONDS]`; got {words:?}"),
+        _ => panic!("expected nothing, `--test`, `load SIZE SECONDS [RUN]` or `soak [SECONDS]`; got {words:?}"),
     }
 }
 

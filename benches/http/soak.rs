@@ -50,6 +50,8 @@ struct Tally {
     failed: Vec<String>,
     in_flight: usize,
     latency: Option<Histogram<u64>>,
+    /// When each accepted request was answered.
+    answered: Vec<Instant>,
     refusal: Option<Histogram<u64>>,
     /// Ids of the groups that the server said are kept.
     acknowledged: BTreeSet<String>,
@@ -220,6 +222,7 @@ impl Tally {
         let micros = elapsed.as_micros() as u64;
         if status == StatusCode::OK {
             self.latency.get_or_insert_with(histogram).saturating_record(micros);
+            self.answered.push(Instant::now());
             let reply: Value = serde_json::from_slice(&body).unwrap();
             if reply["stored"]["n_groups"].as_u64().is_some_and(|n| n > 0) {
                 self.acknowledged.extend(ids);
@@ -258,11 +261,17 @@ fn answers(tally: &Tally, unloaded: &Histogram<u64>, capacity: f64, elapsed: Dur
     let goodput = accepted as f64 / elapsed.as_secs_f64();
     println!("done {goodput:.0} requests/s = {:.0} % of capacity", 100.0 * goodput / capacity);
     println!("refusals: p50 {:.1} ms, p99 {:.1} ms", millis(refusal, 0.5), millis(refusal, 0.99));
-    // Whoever is let in finds at most a full house before him, and first come is first served.
+    // Whoever is let in finds at most a full house before him, and first come is first served: he waits at most as
+    // long as the house takes to empty. The machine does other things too, so that is the longest it ever took.
     let house = MAX_REQUESTS.min(MAX_PENDING_COMPLETIONS / COMPLETIONS);
-    let queue_ms = house as f64 / goodput * 1e3;
+    let longest = tally.answered.windows(house).map(|answers| answers[house - 1] - answers[0]).max();
+    let queue_ms = longest.unwrap_or_default().as_secs_f64() * 1e3;
     let bound = 2.0 * millis(unloaded, 0.99) + queue_ms;
-    println!("queue bound = {house} requests inside at most / {goodput:.0} done a second = {queue_ms:.0} ms");
+    println!(
+        "queue bound = the longest time that {house} answers in a row (all that may be inside) took = {queue_ms:.0} ms; \
+         on average {:.0} ms",
+        house as f64 / goodput * 1e3
+    );
     println!("accepted: p50 {:.0} ms, p99 {:.0} ms", millis(latency, 0.5), millis(latency, 0.99));
     let text = format!("accepted p99 is at most 2 × unloaded p99 + queue bound = {bound:.0} ms");
     let in_time = millis(latency, 0.99) <= bound;

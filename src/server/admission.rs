@@ -51,7 +51,8 @@ pub struct Admitted {
 pub struct ReadBody {
     /// The bytes, decompressed.
     pub bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    /// The room. What is made of the bytes is about as large, so this is held until that is gone too.
+    pub room: Option<OwnedSemaphorePermit>,
 }
 
 /// The size of a body that is parsed on an async thread: a rubric of the largest size and its envelope.
@@ -108,6 +109,19 @@ impl Admission {
             Ok(permit) => Ok(Admitted { _request: permit }),
             Err(_) => Err(Self::full("requests")),
         }
+    }
+
+    /// Lets a request in that brings completions, or says why not. How many is not known before it is read; where
+    /// there is no room for a single one it need not be read.
+    ///
+    /// # Errors
+    /// 503 when draining, 429 when full.
+    pub fn enter_with_completions(&self) -> Result<Admitted, Problem> {
+        let admitted = self.enter()?;
+        if self.completions.available_permits() == 0 {
+            return Err(self.full("completions"));
+        }
+        Ok(admitted)
     }
 
     /// Lets `n` completions wait for grading. A request larger than all the room there is gets in when
@@ -174,7 +188,7 @@ impl Admission {
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(ReadBody { bytes: bytes.freeze(), _room: room })
+        Ok(ReadBody { bytes: bytes.freeze(), room })
     }
 
     /// Reads the rest of a refused body and throws it away: a client that is still sending would otherwise

@@ -10,11 +10,12 @@ use graders::Progress;
 use graders::advantage::Estimator;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::App;
 use super::admission::{Admitted, ReadBody};
 use super::decode::{self, ReadGroup};
+use super::gathering::{Answer, Gathering};
 use super::keeping::{self, Run};
 use super::measure;
 use super::problem::{Fault, Problem};
@@ -54,23 +55,24 @@ const INLINE_BODY_BYTES: usize = 1 << 16;
 pub async fn grade(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let started = Instant::now();
     let (parts, body) = request.into_parts();
-    let admitted = match app.admission.enter() {
+    let admitted = match app.admission.enter_with_completions() {
         Ok(admitted) => admitted,
         Err(problem) => {
             app.admission.discard(body).await;
             return Err(problem);
         }
     };
-    let envelope = read(&app, body).await?;
+    let (envelope, body_room) = read(&app, body).await?;
     let streamed = accepts_ndjson(&parts.headers);
     let (batch, room) = prepare(&app, &parts.headers, envelope, streamed, started).await?;
-    let inside = Inside { _admitted: admitted, _room: room, started };
+    let inside = Inside { _admitted: admitted, _body_room: body_room, _room: room, started };
     if streamed { Ok(stream(app, batch, inside)) } else { whole(app, batch, inside).await }
 }
 
 /// What a request holds on to until it is answered.
 struct Inside {
     _admitted: Admitted,
+    _body_room: Option<OwnedSemaphorePermit>,
     _room: OwnedSemaphorePermit,
     started: Instant,
 }
@@ -83,12 +85,16 @@ struct Batch {
     groups: Vec<ReadGroup>,
 }
 
-async fn read(app: &App, body: Body) -> Result<Envelope, Problem> {
-    let read = app.admission.read(body).await?;
-    if read.bytes.len() <= INLINE_BODY_BYTES {
-        return Envelope::read(&read);
-    }
-    tokio::task::spawn_blocking(move || Envelope::read(&read)).await.map_err(|_| Problem::internal())?
+/// The request, and the room that its body takes.
+async fn read(app: &App, body: Body) -> Result<(Envelope, Option<OwnedSemaphorePermit>), Problem> {
+    let ReadBody { bytes, room } = app.admission.read(body).await?;
+    let envelope = if bytes.len() <= INLINE_BODY_BYTES {
+        Envelope::read(&bytes)
+    } else {
+        let reading = tokio::task::spawn_blocking(move || Envelope::read(&bytes));
+        reading.await.map_err(|_| Problem::internal())?
+    };
+    Ok((envelope?, room))
 }
 
 /// Checks everything that can be refused, then lets the completions in; only then is anything written.
@@ -146,9 +152,8 @@ struct Envelope {
 }
 
 impl Envelope {
-    fn read(body: &ReadBody) -> Result<Self, Problem> {
-        let GradeRequest { rubric, step, metrics, advantage, run, deadline_ms, groups } =
-            decode::body(&body.bytes)?;
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        let GradeRequest { rubric, step, metrics, advantage, run, deadline_ms, groups } = decode::body(body)?;
         let rubric = decode::part("/rubric", rubric)?;
         let advantage = advantage.map(|raw| decode::part("/advantage", raw)).transpose()?;
         let groups = decode::groups(&groups)?;
@@ -195,27 +200,19 @@ impl Drop for CancelOnDrop {
 
 async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Response, Problem> {
     let _cancel = CancelOnDrop(Arc::clone(&batch.scoring.control));
-    let mut slots: Vec<Result<oneshot::Receiver<ScoredGroup>, GroupReply>> =
-        Vec::with_capacity(batch.groups.len());
+    let (gathering, gathered) = Gathering::of(batch.groups.len());
     for (index, group) in batch.groups.into_iter().enumerate() {
-        slots.push(match group {
-            Err((id, fault)) => Err(GroupReply::malformed(index, id, fault)),
+        match group {
+            Err((id, fault)) => gathering.put(index, Err(GroupReply::malformed(index, id, fault))),
             Ok(input) => {
-                let (sender, receiver) = oneshot::channel();
-                batch.scoring.submit(&app.judge, index, input, move |scored| {
-                    let _ = sender.send(scored);
-                });
-                Ok(receiver)
+                let gathering = Arc::clone(&gathering);
+                batch.scoring.submit(&app.judge, index, input, move |scored| gathering.put(index, Ok(scored)));
             }
-        });
+        }
     }
-    let mut answers: Vec<Result<ScoredGroup, GroupReply>> = Vec::with_capacity(slots.len());
-    for slot in slots {
-        answers.push(match slot {
-            Ok(receiver) => Ok(receiver.await.map_err(|_| Problem::internal())?),
-            Err(reply) => Err(reply),
-        });
-    }
+    // From here on only the judge holds it, so that the wait ends if an answer should never come.
+    drop(gathering);
+    let mut answers = gathered.await.map_err(|_| Problem::internal())?;
     refuse_if_nothing_was_judged(&answers)?;
     if let Some(estimator) = &batch.estimator {
         add_advantages(estimator, answers.iter_mut().filter_map(|answer| answer.as_mut().ok()))
@@ -236,8 +233,8 @@ async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Response, 
 }
 
 /// 422 when no group of the request could be judged, each for a fault of its own.
-fn refuse_if_nothing_was_judged(answers: &[Result<ScoredGroup, GroupReply>]) -> Result<(), Problem> {
-    let fault = |answer: &Result<ScoredGroup, GroupReply>| match answer {
+fn refuse_if_nothing_was_judged(answers: &[Answer]) -> Result<(), Problem> {
+    let fault = |answer: &Answer| match answer {
         Ok(scored) => scored.reply.error.clone(),
         Err(reply) => reply.error.clone(),
     };

@@ -28,6 +28,7 @@ pub mod auth;
 pub mod dashboard;
 pub mod decode;
 pub mod extract;
+pub mod gathering;
 pub mod grade;
 pub mod health;
 pub mod keeping;
