@@ -11,6 +11,13 @@
     clippy::expect_used,
     clippy::panic,
     clippy::format_push_string,
+    // One thread and no task in parallel: a borrow is never met by another.
+    clippy::await_holding_refcell_ref,
+    // The harness is shared with the tests, which use all of it and wait for its processes.
+    clippy::zombie_processes,
+    dead_code,
+    clippy::unchecked_time_subtraction,
+    unreachable_pub,
     missing_docs
 )]
 
@@ -41,11 +48,17 @@ fn main() -> ExitCode {
         ["soak", seconds] => runtime.block_on(soak::run(seconds.parse().expect("seconds, such as 60"))),
         ["load", size, seconds, run @ ..] => {
             let run = run.first().copied();
-            runtime.block_on(compare::load(size.parse().expect("a size"), seconds.parse().expect("seconds"), run))
+            runtime.block_on(compare::load(
+                size.parse().expect("a size"),
+                seconds.parse().expect("seconds"),
+                run,
+            ))
         }
         [] => runtime.block_on(compare::run(false)),
         ["--test"] => runtime.block_on(compare::run(true)),
-        _ => panic!("expected nothing, `--test`, `load SIZE SECONDS [RUN]` or `soak [SECONDS]`; got {words:?}"),
+        _ => {
+            panic!("expected nothing, `--test`, `load SIZE SECONDS [RUN]` or `soak [SECONDS]`; got {words:?}")
+        }
     }
 }
 

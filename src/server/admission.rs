@@ -119,7 +119,7 @@ impl Admission {
     pub fn enter_with_completions(&self) -> Result<Admitted, Problem> {
         let admitted = self.enter()?;
         if self.completions.available_permits() == 0 {
-            return Err(self.full("completions"));
+            return Err(Self::full("completions"));
         }
         Ok(admitted)
     }

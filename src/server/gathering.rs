@@ -61,6 +61,7 @@ mod tests {
     use crate::server::problem::Fault;
     use crate::server::types::GroupReply;
 
+    #[expect(clippy::result_large_err, reason = "an answer is what it is, and the test makes three of them")]
     fn answer(index: usize) -> Answer {
         Err(GroupReply::malformed(index, None, Fault::new("", "")))
     }
@@ -71,7 +72,8 @@ mod tests {
         for index in [2, 0, 1] {
             gathering.put(index, answer(index));
         }
-        let indices: Vec<_> = gathered.await.unwrap().into_iter().map(|answer| answer.unwrap_err().index).collect();
+        let indices: Vec<_> =
+            gathered.await.unwrap().into_iter().map(|answer| answer.unwrap_err().index).collect();
         assert_eq!(indices, [0, 1, 2]);
     }
 
