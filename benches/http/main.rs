@@ -11,7 +11,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::format_push_string,
-    missing_docs
+    missing_docs,
+    unreachable_pub
 )]
 
 use std::path::PathBuf;
