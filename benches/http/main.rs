@@ -42,11 +42,17 @@ fn main() -> ExitCode {
         ["soak", seconds] => runtime.block_on(soak::run(seconds.parse().expect("seconds, such as 60"))),
         ["load", size, seconds, run @ ..] => {
             let run = run.first().copied();
-            runtime.block_on(compare::load(size.parse().expect("a size"), seconds.parse().expect("seconds"), run))
+            runtime.block_on(compare::load(
+                size.parse().expect("a size"),
+                seconds.parse().expect("seconds"),
+                run,
+            ))
         }
         [] => runtime.block_on(compare::run(false)),
         ["--test"] => runtime.block_on(compare::run(true)),
-        _ => panic!("expected nothing, `--test`, `load SIZE SECONDS [RUN]` or `soak [SECONDS]`; got {words:?}"),
+        _ => {
+            panic!("expected nothing, `--test`, `load SIZE SECONDS [RUN]` or `soak [SECONDS]`; got {words:?}")
+        }
     }
 }
 

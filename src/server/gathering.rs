@@ -71,7 +71,8 @@ mod tests {
         for index in [2, 0, 1] {
             gathering.put(index, answer(index));
         }
-        let indices: Vec<_> = gathered.await.unwrap().into_iter().map(|answer| answer.unwrap_err().index).collect();
+        let indices: Vec<_> =
+            gathered.await.unwrap().into_iter().map(|answer| answer.unwrap_err().index).collect();
         assert_eq!(indices, [0, 1, 2]);
     }
 

@@ -206,7 +206,9 @@ async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Response, 
             Err((id, fault)) => gathering.put(index, Err(GroupReply::malformed(index, id, fault))),
             Ok(input) => {
                 let gathering = Arc::clone(&gathering);
-                batch.scoring.submit(&app.judge, index, input, move |scored| gathering.put(index, Ok(scored)));
+                batch
+                    .scoring
+                    .submit(&app.judge, index, input, move |scored| gathering.put(index, Ok(scored)));
             }
         }
     }
