@@ -1,5 +1,7 @@
 //! Ten times the load the server can serve, on its default limits: what is accepted must be answered in bounded
 //! time and kept, the rest refused at once, and nothing may pile up.
+//!
+//! Times are taken from when a request is sent; how late the client itself was is told apart.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
