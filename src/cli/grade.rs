@@ -135,7 +135,12 @@ impl Run {
                 Ok(Some(line)) if (index as u64) < n_done => (line.number, None),
                 Ok(Some(line)) => (line.number, Some(decode::group(line.text))),
                 Err(error) if error.is_final() => return Err(error.into()),
-                Err(error) => (error.line(), Some(Err((None, Fault::new("", error.to_string()))))),
+                Err(error) => {
+                    // Where it is told, the line is named anyway.
+                    let text = error.to_string();
+                    let message = text.strip_prefix(&format!("line {}: ", error.line())).unwrap_or(&text);
+                    (error.line(), Some(Err((None, Fault::new("", message)))))
+                }
             };
             let place = index;
             index += 1;
@@ -200,8 +205,8 @@ impl Run {
         if let Some(fault) = &reply.error
             && self.tally.n_faulty <= MAX_TOLD
         {
-            let place = if fault.pointer.is_empty() { "the line" } else { &fault.pointer };
-            self.tell(&format!("line {n_line}: {place}: {}", fault.message));
+            let place = if fault.pointer.is_empty() { String::new() } else { format!("{}: ", fault.pointer) };
+            self.tell(&format!("line {n_line}: {place}{}", fault.message));
         }
         serde_json::to_writer(&mut self.output, &reply).context("cannot write the output")?;
         self.output.write_all(b"\n").context("cannot write the output")
