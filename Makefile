@@ -20,6 +20,26 @@ run: packages
 test: packages test-packages
 	$(CARGO) test --workspace --locked
 
+# Side by side with what a user would pick instead; docs/PERFORMANCE.md has the numbers and what they mean.
+bench: packages
+	CARGO="$(CARGO)" sh benches/peer/install.sh
+	$(CARGO) bench --locked --bench http
+	$(CARGO) bench --locked --bench store
+	$(CARGO) bench --locked -p graders
+
+# Ten times more load than the server can take, for a minute.
+soak: packages
+	$(CARGO) bench --locked --bench http -- soak
+
+# Every parser of model output, SECONDS each; graders/fuzz/README.md says more.
+SECONDS ?= 600
+fuzz:
+	cd graders && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz build
+	cd graders && for target in $$($(CARGO) fuzz list); do \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(SECONDS) -timeout=10 || exit 1; \
+	done
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings

@@ -11,8 +11,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::format_push_string,
-    missing_docs,
-    unreachable_pub
+    // One thread and no task in parallel: a borrow is never met by another.
+    clippy::await_holding_refcell_ref,
+    // The harness is shared with the tests, which use all of it and wait for its processes.
+    clippy::zombie_processes,
+    dead_code,
+    clippy::unchecked_time_subtraction,
+    unreachable_pub,
+    missing_docs
 )]
 
 use std::path::PathBuf;

@@ -22,15 +22,15 @@ fn text(bytes: usize) -> Completion {
     Completion::new(text)
 }
 
-fn prepared(grader: Value, task: Value) -> Box<dyn GradeCompletion> {
+fn prepared(grader: &Value, task: Value) -> Box<dyn GradeCompletion> {
     let task: Task = serde_json::from_value(task).unwrap();
-    match build_grader(&grader).unwrap().prepare(&task, &Resources::default()).unwrap() {
+    match build_grader(grader).unwrap().prepare(&task, &Resources::default()).unwrap() {
         Prepared::Completion(judge) => judge,
         Prepared::Group(_) => panic!("not a group grader"),
     }
 }
 
-fn bench(bencher: Bencher<'_, '_>, bytes: usize, grader: Value, task: Value) {
+fn bench(bencher: Bencher<'_, '_>, bytes: usize, grader: &Value, task: Value) {
     let judge = prepared(grader, task);
     let completion = text(bytes);
     bencher.counter(BytesCount::new(bytes)).bench(|| judge.grade(&completion).unwrap());
@@ -38,22 +38,22 @@ fn bench(bencher: Bencher<'_, '_>, bytes: usize, grader: Value, task: Value) {
 
 #[divan::bench(args = SIZES)]
 fn language_words(bencher: Bencher<'_, '_>, bytes: usize) {
-    bench(bencher, bytes, json!({"type": "language", "language": "en"}), json!({}));
+    bench(bencher, bytes, &json!({"type": "language", "language": "en"}), json!({}));
 }
 
 #[divan::bench(args = SIZES)]
 fn language_script(bencher: Bencher<'_, '_>, bytes: usize) {
-    bench(bencher, bytes, json!({"type": "language", "language": "en", "method": "script"}), json!({}));
+    bench(bencher, bytes, &json!({"type": "language", "language": "en", "method": "script"}), json!({}));
 }
 
 #[divan::bench(args = SIZES)]
 fn instruct_strict(bencher: Bencher<'_, '_>, bytes: usize) {
-    bench(bencher, bytes, json!({"type": "instruct"}), instructions());
+    bench(bencher, bytes, &json!({"type": "instruct"}), instructions());
 }
 
 #[divan::bench(args = SIZES)]
 fn instruct_loose(bencher: Bencher<'_, '_>, bytes: usize) {
-    bench(bencher, bytes, json!({"type": "instruct", "mode": "loose"}), instructions());
+    bench(bencher, bytes, &json!({"type": "instruct", "mode": "loose"}), instructions());
 }
 
 /// Three instructions, as many as a prompt of IFEval has at most.

@@ -60,7 +60,7 @@ const SMALL_BODY_BYTES: usize = (1 << 20) + (1 << 16);
 /// How much of a refused body is read and thrown away so that the client gets to read the answer.
 const DISCARD_FACTOR: usize = 8;
 /// How long that may take.
-const DISCARD_TIME: Duration = Duration::from_secs(5);
+const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 impl Admission {
     /// An empty house.
@@ -107,7 +107,7 @@ impl Admission {
         }
         match Arc::clone(&self.requests).try_acquire_owned() {
             Ok(permit) => Ok(Admitted { _request: permit }),
-            Err(_) => Err(self.full("requests")),
+            Err(_) => Err(Self::full("requests")),
         }
     }
 
@@ -119,7 +119,7 @@ impl Admission {
     pub fn enter_with_completions(&self) -> Result<Admitted, Problem> {
         let admitted = self.enter()?;
         if self.completions.available_permits() == 0 {
-            return Err(self.full("completions"));
+            return Err(Self::full("completions"));
         }
         Ok(admitted)
     }
@@ -131,7 +131,7 @@ impl Admission {
     /// 429 when full.
     pub fn completions(&self, n: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let n = n.clamp(1, self.limits.max_completions.max(1)) as u32;
-        Arc::clone(&self.completions).try_acquire_many_owned(n).map_err(|_| self.full("completions"))
+        Arc::clone(&self.completions).try_acquire_many_owned(n).map_err(|_| Self::full("completions"))
     }
 
     /// Reads a body whole, within the limits.
@@ -181,7 +181,7 @@ impl Admission {
             }
             let more = Arc::clone(&self.body_bytes)
                 .try_acquire_many_owned(data.len() as u32)
-                .map_err(|_| self.full("bytes"))?;
+                .map_err(|_| Self::full("bytes"))?;
             match &mut room {
                 Some(room) => room.merge(more),
                 None => room = Some(more),
@@ -207,7 +207,7 @@ impl Admission {
         let _ = timeout(DISCARD_TIME, discard).await;
     }
 
-    fn full(&self, what: &'static str) -> Problem {
+    fn full(what: &'static str) -> Problem {
         metrics::counter!("gavel_refused_total", "limit" => what).increment(1);
         Problem::full(Duration::from_secs(1))
     }

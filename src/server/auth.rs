@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -74,7 +74,10 @@ impl Gatekeeper {
 /// Lets a request through when it may.
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if app.gatekeeper.open {
-        return next.run(request).await;
+        return match own_page(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        };
     }
     let credentials = request.headers().get(header::AUTHORIZATION).cloned();
     match admit(&app, credentials.as_ref()).await {
@@ -84,6 +87,20 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
             problem.into_response()
         }
     }
+}
+
+/// Without keys the browser of somebody who can reach the server is a way in for every page it shows: only
+/// pages of the server itself may call. Programs send no `Origin` and are not concerned.
+fn own_page(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let page = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if page.is_some() && page == host {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "a web page of another server may not call one that lets everybody in; make a key with `gavel keys create <name>`",
+    ))
 }
 
 async fn admit(app: &App, credentials: Option<&HeaderValue>) -> Result<(), Problem> {

@@ -61,6 +61,7 @@ mod tests {
     use crate::server::problem::Fault;
     use crate::server::types::GroupReply;
 
+    #[expect(clippy::result_large_err, reason = "an answer is what it is, and the test makes three of them")]
     fn answer(index: usize) -> Answer {
         Err(GroupReply::malformed(index, None, Fault::new("", "")))
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use graders::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::extract::Path;
 use super::problem::Problem;
 use super::types::TaskInput;
 use super::{App, decode};
@@ -116,7 +117,7 @@ pub async fn generate(
     request: Request,
 ) -> Result<Response, Problem> {
     let _admitted = app.admission.enter()?;
-    let body = app.admission.read(request.into_body()).await?;
+    let body = app.admission.read_small(request.into_body()).await?;
     let environment = tasks::environment(&name).ok_or_else(|| {
         let known = tasks::environment_names().collect::<Vec<_>>().join(", ");
         Problem::not_found(format!("there is no environment {name:?}; there are {known}"))
@@ -127,10 +128,9 @@ pub async fn generate(
     if asked.n == 0 || asked.n > MAX_TASKS {
         return Err(Problem::invalid_at("/n", format!("1 to {MAX_TASKS} tasks at once, not {}", asked.n)));
     }
-    let last = asked
-        .from_index
-        .checked_add(asked.n)
-        .ok_or_else(|| Problem::invalid_at("/from_index", "the stream has no tasks that far out"))?;
+    let last = asked.from_index.checked_add(asked.n).ok_or_else(|| {
+        Problem::invalid_at("/from_index", "the stream has no tasks so far out; begin earlier")
+    })?;
     let make = move || -> Result<Vec<Task>, Problem> {
         (asked.from_index..last)
             .map(|index| {

@@ -81,6 +81,12 @@ impl Row {
         text.into_bytes()
     }
 
+    fn is_bulky(&self) -> bool {
+        self.generate
+            .as_deref()
+            .is_some_and(|name| name.starts_with("hundred_megabytes") || name.ends_with("_bomb"))
+    }
+
     async fn fault(&self, server: &Server) -> Option<String> {
         if let Some(name) = &self.raw {
             return self.raw_fault(&server.raw(&raw(name)).await);
@@ -272,15 +278,18 @@ async fn every_bad_request_is_told_what_is_wrong() {
     server.grade(&json!({"rubric": "json", "run": "kept", "groups": [{"completions": ["1"]}]})).await;
     // Groups need a run to point at; most rows about queries are refused before they look for one.
     let checks = AtomicUsize::new(0);
-    let faults: Vec<Option<String>> = futures_util::stream::iter(&table.request)
-        .map(|row| async {
-            let fault = row.fault(&server).await;
-            checks.fetch_add(1, Ordering::Relaxed);
-            fault
-        })
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
+    // What is sent in bulk goes alone: on a busy machine several at once outlast the time that the server gives
+    // to the rest of a body it has refused, and then the client sees a broken connection.
+    let (bulky, others): (Vec<&Row>, Vec<&Row>) = table.request.iter().partition(|row| row.is_bulky());
+    let check = async |row: &Row| {
+        checks.fetch_add(1, Ordering::Relaxed);
+        row.fault(&server).await
+    };
+    let mut faults = Vec::new();
+    for row in bulky {
+        faults.push(check(row).await);
+    }
+    faults.extend(futures_util::stream::iter(others).map(check).buffered(AT_ONCE).collect::<Vec<_>>().await);
     let faults: Vec<String> = faults.into_iter().flatten().collect();
     assert!(faults.is_empty(), "{} wrong answers:\n{}", faults.len(), faults.join("\n"));
     assert_eq!(checks.into_inner(), table.request.len());

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
+    clippy::zombie_processes,
     clippy::print_stdout,
     missing_docs,
     unreachable_pub

@@ -5,16 +5,16 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::arguments::Arguments;
-use super::response::{compiled, is_lower, is_space, is_upper};
-use super::{Check, Parse};
+use super::response::{Response, compiled, is_lower, is_space, is_upper};
+use super::{Check, Type};
 use crate::error::TaskError;
 use crate::language::Language;
 
-pub(super) const TYPES: &[(&str, Parse)] = &[
-    ("change_case:capital_word_frequency", capital_word_frequency),
-    ("change_case:english_capital", english_capital),
-    ("change_case:english_lowercase", english_lowercase),
-    ("language:response_language", response_language),
+pub(super) const TYPES: &[(&str, Type)] = &[
+    ("change_case:capital_word_frequency", Type::WithArguments(capital_word_frequency)),
+    ("change_case:english_capital", Type::Plain(english_capital)),
+    ("change_case:english_lowercase", Type::Plain(english_lowercase)),
+    ("language:response_language", Type::WithArguments(response_language)),
 ];
 
 fn capital_word_frequency(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {
@@ -23,16 +23,12 @@ fn capital_word_frequency(arguments: &mut Arguments<'_>) -> Result<Check, TaskEr
     Ok(Box::new(move |response| relation.holds(count_capital_words(response.text()), bound)))
 }
 
-fn english_capital(_: &mut Arguments<'_>) -> Result<Check, TaskError> {
-    Ok(Box::new(|response| {
-        is_upper(response.text()) && response.language().is_some_and(|language| language.tag() == "en")
-    }))
+fn english_capital(response: &Response<'_>) -> bool {
+    is_upper(response.text()) && response.language().is_some_and(|language| language.tag() == "en")
 }
 
-fn english_lowercase(_: &mut Arguments<'_>) -> Result<Check, TaskError> {
-    Ok(Box::new(|response| {
-        is_lower(response.text()) && response.language().is_some_and(|language| language.tag() == "en")
-    }))
+fn english_lowercase(response: &Response<'_>) -> bool {
+    is_lower(response.text()) && response.language().is_some_and(|language| language.tag() == "en")
 }
 
 fn response_language(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {
@@ -60,6 +56,5 @@ fn is_contraction(word: &str) -> bool {
     const ENDINGS: [&str; 7] = ["'S", "'M", "'D", "'LL", "'RE", "'VE", "N'T"];
     const WORDS: [&str; 6] = ["CANNOT", "GIMME", "GONNA", "GOTTA", "LEMME", "WANNA"];
     let bare = word.trim_end_matches('.');
-    WORDS.contains(&bare)
-        || ENDINGS.iter().any(|ending| bare.strip_suffix(ending).is_some_and(|stem| is_upper(stem)))
+    WORDS.contains(&bare) || ENDINGS.iter().any(|ending| bare.strip_suffix(ending).is_some_and(is_upper))
 }

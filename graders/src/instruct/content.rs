@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::arguments::Arguments;
-use super::response::{compiled, strip};
-use super::{Check, Parse};
+use super::response::{Response, compiled, strip};
+use super::{Check, Type};
 use crate::error::TaskError;
 
-pub(super) const TYPES: &[(&str, Parse)] = &[
-    ("detectable_content:number_placeholders", number_placeholders),
-    ("detectable_content:postscript", postscript),
-    ("punctuation:no_comma", no_comma),
+pub(super) const TYPES: &[(&str, Type)] = &[
+    ("detectable_content:number_placeholders", Type::WithArguments(number_placeholders)),
+    ("detectable_content:postscript", Type::WithArguments(postscript)),
+    ("punctuation:no_comma", Type::Plain(no_comma)),
 ];
 
 fn number_placeholders(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {
@@ -35,6 +35,6 @@ fn postscript(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {
     })
 }
 
-fn no_comma(_: &mut Arguments<'_>) -> Result<Check, TaskError> {
-    Ok(Box::new(|response| !response.text().contains(',')))
+fn no_comma(response: &Response<'_>) -> bool {
+    !response.text().contains(',')
 }

@@ -6,17 +6,17 @@ use regex::Regex;
 use serde::de::IgnoredAny;
 
 use super::arguments::Arguments;
-use super::response::{compiled, strip};
-use super::{Check, Parse};
+use super::response::{Response, compiled, strip};
+use super::{Check, Type};
 use crate::error::TaskError;
 
-pub(super) const TYPES: &[(&str, Parse)] = &[
-    ("detectable_format:number_bullet_lists", number_bullet_lists),
-    ("detectable_format:constrained_response", constrained_response),
-    ("detectable_format:number_highlighted_sections", number_highlighted_sections),
-    ("detectable_format:multiple_sections", multiple_sections),
-    ("detectable_format:json_format", json_format),
-    ("detectable_format:title", title),
+pub(super) const TYPES: &[(&str, Type)] = &[
+    ("detectable_format:number_bullet_lists", Type::WithArguments(number_bullet_lists)),
+    ("detectable_format:constrained_response", Type::Plain(constrained_response)),
+    ("detectable_format:number_highlighted_sections", Type::WithArguments(number_highlighted_sections)),
+    ("detectable_format:multiple_sections", Type::WithArguments(multiple_sections)),
+    ("detectable_format:json_format", Type::Plain(json_format)),
+    ("detectable_format:title", Type::Plain(title)),
 ];
 
 fn number_bullet_lists(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {
@@ -29,9 +29,9 @@ fn number_bullet_lists(arguments: &mut Arguments<'_>) -> Result<Check, TaskError
     }))
 }
 
-fn constrained_response(_: &mut Arguments<'_>) -> Result<Check, TaskError> {
+fn constrained_response(response: &Response<'_>) -> bool {
     const OPTIONS: [&str; 3] = ["My answer is yes.", "My answer is no.", "My answer is maybe."];
-    Ok(Box::new(|response| OPTIONS.iter().any(|option| response.text().contains(option))))
+    OPTIONS.iter().any(|option| response.text().contains(option))
 }
 
 fn number_highlighted_sections(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {
@@ -55,24 +55,20 @@ fn multiple_sections(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> 
     Ok(Box::new(move |response| header.find_iter(response.text()).take(bound).count() >= bound))
 }
 
-fn json_format(_: &mut Arguments<'_>) -> Result<Check, TaskError> {
-    Ok(Box::new(|response| {
-        let mut text = strip(response.text());
-        for fence in ["```json", "```Json", "```JSON", "```"] {
-            text = text.strip_prefix(fence).unwrap_or(text);
-        }
-        text = text.strip_suffix("```").unwrap_or(text);
-        // Values that are ignored are read without recursion, so that no nesting is too deep.
-        serde_json::from_str::<IgnoredAny>(strip(text)).is_ok()
-    }))
+fn json_format(response: &Response<'_>) -> bool {
+    let mut text = strip(response.text());
+    for fence in ["```json", "```Json", "```JSON", "```"] {
+        text = text.strip_prefix(fence).unwrap_or(text);
+    }
+    text = text.strip_suffix("```").unwrap_or(text);
+    // Values that are ignored are read without recursion, so that no nesting is too deep.
+    serde_json::from_str::<IgnoredAny>(strip(text)).is_ok()
 }
 
-fn title(_: &mut Arguments<'_>) -> Result<Check, TaskError> {
+fn title(response: &Response<'_>) -> bool {
     static TITLE: LazyLock<Regex> = LazyLock::new(|| compiled(r"<<[^\n]+>>"));
-    Ok(Box::new(|response| {
-        TITLE.find_iter(response.text()).any(|found| {
-            let title = found.as_str().trim_start_matches('<').trim_end_matches('>');
-            !strip(title).is_empty()
-        })
-    }))
+    TITLE.find_iter(response.text()).any(|found| {
+        let title = found.as_str().trim_start_matches('<').trim_end_matches('>');
+        !strip(title).is_empty()
+    })
 }

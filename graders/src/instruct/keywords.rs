@@ -4,17 +4,17 @@ use regex::{Regex, RegexBuilder};
 
 use super::arguments::Arguments;
 use super::response::strip;
-use super::{Check, Parse};
+use super::{Check, Type};
 use crate::error::TaskError;
 
 /// Memory a compiled keyword may take, in bytes; bounds patterns such as `a{9999}{9999}`.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
-pub(super) const TYPES: &[(&str, Parse)] = &[
-    ("keywords:existence", existence),
-    ("keywords:frequency", frequency),
-    ("keywords:forbidden_words", forbidden_words),
-    ("keywords:letter_frequency", letter_frequency),
+pub(super) const TYPES: &[(&str, Type)] = &[
+    ("keywords:existence", Type::WithArguments(existence)),
+    ("keywords:frequency", Type::WithArguments(frequency)),
+    ("keywords:forbidden_words", Type::WithArguments(forbidden_words)),
+    ("keywords:letter_frequency", Type::WithArguments(letter_frequency)),
 ];
 
 fn existence(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {

@@ -7,14 +7,14 @@ use regex::Regex;
 use super::arguments::Arguments;
 use super::response::{compiled, count_words, is_space, strip};
 use super::sentences::count_sentences;
-use super::{Check, Parse};
+use super::{Check, Type};
 use crate::error::TaskError;
 
-pub(super) const TYPES: &[(&str, Parse)] = &[
-    ("length_constraints:number_words", number_words),
-    ("length_constraints:number_sentences", number_sentences),
-    ("length_constraints:number_paragraphs", number_paragraphs),
-    ("length_constraints:nth_paragraph_first_word", nth_paragraph_first_word),
+pub(super) const TYPES: &[(&str, Type)] = &[
+    ("length_constraints:number_words", Type::WithArguments(number_words)),
+    ("length_constraints:number_sentences", Type::WithArguments(number_sentences)),
+    ("length_constraints:number_paragraphs", Type::WithArguments(number_paragraphs)),
+    ("length_constraints:nth_paragraph_first_word", Type::WithArguments(nth_paragraph_first_word)),
 ];
 
 fn number_words(arguments: &mut Arguments<'_>) -> Result<Check, TaskError> {

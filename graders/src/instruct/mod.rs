@@ -45,11 +45,17 @@ const MAX_INSTRUCTIONS: usize = 32;
 /// Whether a response follows one instruction.
 type Check = Box<dyn Fn(&Response<'_>) -> bool + Send + Sync>;
 
-/// Reads the arguments of one instruction type.
-type Parse = fn(&mut Arguments<'_>) -> Result<Check, TaskError>;
+/// An instruction type.
+#[derive(Clone, Copy)]
+enum Type {
+    /// One that takes no arguments.
+    Plain(fn(&Response<'_>) -> bool),
+    /// One whose check depends on its arguments.
+    WithArguments(fn(&mut Arguments<'_>) -> Result<Check, TaskError>),
+}
 
-/// Every family's instruction types: the id and how its arguments are read.
-const FAMILIES: &[&[(&str, Parse)]] =
+/// Every family's instruction types by their ids.
+const FAMILIES: &[&[(&str, Type)]] =
     &[keywords::TYPES, length::TYPES, content::TYPES, form::TYPES, whole::TYPES, case::TYPES];
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -131,7 +137,7 @@ impl Grader for InstructGrader {
 
 fn parse(index: usize, instruction: &Instruction) -> Result<Check, TaskError> {
     let types = || FAMILIES.iter().copied().flatten();
-    let Some((_, parse)) = types().find(|(id, _)| *id == instruction.id) else {
+    let Some((_, kind)) = types().find(|(id, _)| *id == instruction.id) else {
         let known: Vec<_> = types().map(|(id, _)| *id).collect();
         return Err(TaskError::new(
             TaskErrorKind::InvalidTask,
@@ -140,7 +146,10 @@ fn parse(index: usize, instruction: &Instruction) -> Result<Check, TaskError> {
         ));
     };
     let mut arguments = Arguments::new(index, &instruction.kwargs);
-    let check = parse(&mut arguments)?;
+    let check = match kind {
+        Type::Plain(check) => Box::new(check),
+        Type::WithArguments(read) => read(&mut arguments)?,
+    };
     arguments.finish()?;
     Ok(check)
 }

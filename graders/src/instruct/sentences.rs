@@ -7,8 +7,8 @@
 //! `etc.`, `Inc.`, `a.m.` and their like end a sentence only before a capital. Only pieces with a letter or digit
 //! count: `? ? ?` is no sentence. A line break alone ends none.
 //!
-//! A trained tokenizer (Punkt) learns its abbreviations from a corpus and counts a list's number as a sentence
-//! of its own; apart from these the two agree.
+//! A trained tokenizer (Punkt) learns its abbreviations from a corpus, counts a list's number as a sentence of
+//! its own and does not divide Chinese or Japanese; on ordinary prose the two agree.
 
 /// Abbreviations that stand before something: a period after them ends nothing.
 const BEFORE: &[&str] = &[
@@ -30,7 +30,7 @@ pub(super) fn count_sentences(text: &str) -> usize {
     let mut filled = false;
     let mut characters = text.char_indices().peekable();
     while let Some((at, c)) = characters.next() {
-        filled |= c.is_alphanumeric();
+        filled = filled || c.is_alphanumeric();
         if !is_mark(c) {
             continue;
         }

@@ -134,7 +134,7 @@ pub(super) const FREQUENT: &[(&str, &str)] = &[
         "sw",
         "na ya wa kwa ni katika za la cha vya kuwa hii hiyo hicho lakini pia kama sana au bila wake yake zake \
             wangu yangu wetu yetu hili hizi hivyo ambayo ambao ili baada kabla tu mimi yeye sisi watu kila hapa \
-            wakati zaidi tunaweza kwamba basi sasa ndiyo hapana",
+            wakati zaidi haya hakuna nyingine kutoka ambazo lazima huu huyo tunaweza kwamba basi sasa ndiyo hapana",
     ),
     (
         "ru",

@@ -107,27 +107,41 @@ pub(super) fn identify(passage: &str, writing: Writing, expected: Option<Languag
 
 fn weigh(passage: &str, writing: Writing, expected: Option<Language>) -> Option<Language> {
     let mut evidence = frequent_words(passage);
+    *evidence.entry(ngram_tag(passage)).or_default() += GRAMS_WEIGHT;
     if let Some(expected) = expected {
         *evidence.entry(expected.tag()).or_default() += EXPECTED_WEIGHT;
     }
-    *evidence.entry(ngram_tag(passage)).or_default() += GRAMS_WEIGHT;
-    if let Some((tag, confidence)) = trigram_tag(passage) {
-        let (least, full) = TRIGRAMS_WEIGHT;
-        *evidence.entry(tag).or_default() += least + (full - least) * confidence.clamp(0.0, 1.0);
-    }
-    for (letters, tags) in LETTERS {
-        if passage.contains(|c| letters.contains(c)) {
-            for (tag, weight) in &mut evidence {
-                *weight -= if tags.contains(tag) { 0.0 } else { LETTERS_WEIGHT };
+    let foreign: Vec<&[&str]> = LETTERS
+        .iter()
+        .filter(|(letters, _)| passage.contains(|c: char| letters.contains(c)))
+        .map(|(_, tags)| *tags)
+        .collect();
+    let ranked = |evidence: &HashMap<&'static str, f64>| {
+        let mut ranked: Vec<(Language, f64)> = evidence
+            .iter()
+            .filter_map(|(tag, weight)| {
+                let language = Language::known(tag).filter(|language| language.uses(writing))?;
+                let against = foreign.iter().filter(|tags| !tags.contains(tag)).count();
+                Some((language, weight - LETTERS_WEIGHT * against as f64))
+            })
+            .collect();
+        // The tag decides between equals, so that the order of the map does not.
+        ranked.sort_by(|(a, x), (b, y)| y.total_cmp(x).then(a.cmp(b)));
+        ranked
+    };
+    let first = ranked(&evidence);
+    let second_weight = first.get(1).map_or(0.0, |(_, weight)| weight.max(0.0));
+    // The trigrams are by far the slowest witness, and are not heard where they can change nothing.
+    match first.first() {
+        Some((language, weight)) if weight - second_weight > TRIGRAMS_WEIGHT.1 => Some(*language),
+        _ => {
+            if let Some((tag, confidence)) = trigram_tag(passage) {
+                let (least, full) = TRIGRAMS_WEIGHT;
+                *evidence.entry(tag).or_default() += least + (full - least) * confidence.clamp(0.0, 1.0);
             }
+            ranked(&evidence).first().map(|(language, _)| *language)
         }
     }
-    let candidates = evidence.into_iter().filter_map(|(tag, weight)| Some((Language::known(tag)?, weight)));
-    candidates
-        .filter(|(language, _)| language.uses(writing))
-        // The tag decides between equals, so that the order of the map does not.
-        .max_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a)))
-        .map(|(language, _)| language)
 }
 
 /// The share of each language's frequent words; a word of several languages counts as a part for each.

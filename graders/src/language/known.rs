@@ -18,10 +18,29 @@ pub(crate) enum Writing {
 }
 
 impl Writing {
+    /// The writing of a letter in the blocks that most text is made of, without a search through the tables;
+    /// `None` for all others.
+    pub(super) fn of_letter(c: char) -> Option<Self> {
+        Some(match c {
+            'a'..='z' | 'A'..='Z' | 'à'..='ö' | 'ø'..='ÿ' => Self::Latin,
+            '\u{410}'..='\u{44f}' => Self::Cyrillic,
+            '\u{620}'..='\u{63f}' | '\u{641}'..='\u{64a}' => Self::Arabic,
+            '\u{904}'..='\u{939}' => Self::Devanagari,
+            '\u{e01}'..='\u{e30}' | '\u{e32}'..='\u{e33}' | '\u{e40}'..='\u{e45}' => Self::Own("th"),
+            '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => Self::Kana,
+            '\u{4e00}'..='\u{9fff}' => Self::Han,
+            '\u{ac00}'..='\u{d7a3}' => Self::Own("ko"),
+            _ => return None,
+        })
+    }
+
     /// The writing `c` belongs to; `None` for what belongs to no single script, such as digits.
     pub(super) fn of(c: char) -> Option<Self> {
         if c.is_ascii() {
             return c.is_ascii_alphabetic().then_some(Self::Latin);
+        }
+        if let Some(writing) = Self::of_letter(c) {
+            return Some(writing);
         }
         Some(match c.script() {
             Script::Latin => Self::Latin,

@@ -156,23 +156,28 @@ impl Part {
     /// The part of `text` that is judged.
     fn of(self, text: &str) -> &str {
         match (self, text.rsplit_once("</think>")) {
-            (Self::All, _) => text,
             (Self::Thinking, Some((thinking, _))) => thinking,
             (Self::Answer, Some((_, answer))) => answer,
             (Self::Answer, None) if text.trim_start().starts_with("<think>") => "",
-            (Self::Thinking | Self::Answer, None) => text,
+            (Self::All, _) | (Self::Thinking | Self::Answer, None) => text,
         }
     }
 }
 
-/// The language most words of `text` are in, code and mathematics left out unless there is nothing else; `None`
-/// when there are no words.
+/// The language most words of `text` are in; `None` when it has no letters. However short the text is, one is
+/// chosen. Code and mathematics count only where there is nothing else.
 pub(crate) fn dominant(text: &str) -> Option<Language> {
     let prose = prose::prose(text);
-    let tally = tally::by_language(&words::words(&prose));
-    let largest = tally.into_iter().max_by_key(|(_, count)| *count)?;
-    match largest.0 {
+    let words = match words::words(&prose) {
+        words if words.is_empty() => words::words(text),
+        words => words,
+    };
+    let tally = match tally::by_language(&words) {
+        tally if tally.is_empty() => tally::by_script(&words),
+        tally => tally,
+    };
+    match tally.into_iter().max_by_key(|(_, count)| *count)?.0 {
         Found::Language(language) => Some(language),
-        Found::Writing(_) => None,
+        Found::Writing(writing) => tally::guess(&words, writing),
     }
 }

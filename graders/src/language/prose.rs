@@ -54,7 +54,7 @@ enum Skip {
 }
 
 /// What ends a span, by the index that the scanner remembers its next place under.
-const CLOSERS: [&str; 5] = ["```", "$$", "\\]", "\\)", "\\end{"];
+const CLOSERS: [&str; 6] = ["```", "$$", "\\]", "\\)", "\\end{", ">"];
 
 struct Scanner<'a> {
     text: &'a str,
@@ -95,9 +95,11 @@ impl Scanner<'_> {
                 Skip::To(self.at + 1 + letters)
             }
             [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'/' | b'|' | b'!') => {
-                let close = rest.bytes().take(MAX_TAG_BYTES).position(|b| matches!(b, b'>' | b'\n'));
-                match close {
-                    Some(close) if rest.as_bytes().get(close) == Some(&b'>') => Skip::To(self.at + close + 1),
+                let at = self.at;
+                match self.closer(5, at).and_then(|close| self.text.get(at..=close)) {
+                    Some(tag) if tag.len() <= MAX_TAG_BYTES && !tag.contains('\n') => {
+                        Skip::To(at + tag.len())
+                    }
                     _ => Skip::Keep(1),
                 }
             }

@@ -11,7 +11,7 @@ const MIN_PASSAGE_WORDS: usize = 6;
 /// The fewest words that are identified when a text has no more of that writing.
 const MIN_LONE_WORDS: usize = 3;
 /// The most words of a passage that the identifiers read.
-const MAX_READ_WORDS: usize = 64;
+const MAX_READ_WORDS: usize = 32;
 /// The most passages of one writing; longer texts have longer passages, so that the work is bounded.
 const MAX_PASSAGES: usize = 256;
 
@@ -59,7 +59,8 @@ pub(super) fn by_script(words: &[Word<'_>]) -> Tally {
 /// counts as the language it is identified as; a close call goes to the language of most of the text. What is
 /// left at the end counts as the passage before it. Where there is none, three words are enough to be identified
 /// by, and fewer count by their script.
-/// A single Latin letter counts as nothing: it is a variable's name more often than a word.
+/// A single Latin letter counts as nothing, unless an apostrophe joins it to a word: it is a variable's name more
+/// often than a word.
 pub(super) fn by_language(words: &[Word<'_>]) -> Tally {
     let mut tally = Tally::new();
     let mut groups: BTreeMap<Writing, Vec<Word<'_>>> = BTreeMap::new();
@@ -122,6 +123,16 @@ fn passage_end(words: &[Word<'_>], enough: usize) -> usize {
     end.map_or(words.len().min(longest), |(last, _)| last + 1)
 }
 
+/// The likeliest language of the words of `writing`, however few they are.
+pub(super) fn guess(words: &[Word<'_>], writing: Writing) -> Option<Language> {
+    if matches!(writing, Writing::Han | Writing::Kana) {
+        let kana = words.iter().any(|word| word.writing == Writing::Kana);
+        return Language::known(if kana { "ja" } else { "zh" });
+    }
+    let passage: Vec<Word<'_>> = words.iter().filter(|word| word.writing == writing).copied().collect();
+    identify(&spell(&passage), writing, None)
+}
+
 fn language_of(passage: &[Word<'_>], writing: Writing, expected: Option<Language>) -> Option<Language> {
     match writing {
         Writing::Own(tag) => Language::known(tag),
@@ -153,5 +164,5 @@ fn spell(passage: &[Word<'_>]) -> String {
 }
 
 fn is_variable(word: &Word<'_>) -> bool {
-    word.writing == Writing::Latin && word.text.len() == 1
+    word.writing == Writing::Latin && word.text.len() == 1 && !word.elided && !word.elides
 }

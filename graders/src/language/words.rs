@@ -11,6 +11,8 @@ pub(super) struct Word<'a> {
     pub(super) ends: bool,
     /// Whether an apostrophe and nothing else stands between this word and the one before.
     pub(super) elided: bool,
+    /// Whether an apostrophe and nothing else stands between this word and the next.
+    pub(super) elides: bool,
 }
 
 /// The words of `prose`, in order.
@@ -21,7 +23,8 @@ pub(super) fn words(prose: &str) -> Vec<Word<'_>> {
     // What stands since the last word's end.
     let mut gap = Gap::Nothing;
     for (at, c) in prose.char_indices() {
-        let writing = Writing::of(c).filter(|_| !c.is_numeric());
+        let letter = Writing::of_letter(c);
+        let writing = letter.or_else(|| Writing::of(c).filter(|_| !c.is_numeric()));
         if let Some((start, current, elided)) = open {
             if joins(c, writing, current) {
                 continue;
@@ -30,10 +33,13 @@ pub(super) fn words(prose: &str) -> Vec<Word<'_>> {
             open = None;
             gap = Gap::Nothing;
         }
-        match writing.filter(|_| c.is_alphabetic()) {
+        match writing.filter(|_| letter.is_some() || c.is_alphabetic()) {
             Some(writing) => {
                 if let (Gap::Stop, Some(last)) = (gap, words.last_mut()) {
                     last.ends = true;
+                }
+                if let (Gap::Apostrophe, Some(last)) = (gap, words.last_mut()) {
+                    last.elides = true;
                 }
                 open = Some((at, writing, gap == Gap::Apostrophe));
             }
@@ -65,7 +71,7 @@ fn close<'a>(
     elided: bool,
 ) {
     if let Some(text) = prose.get(range) {
-        words.push(Word { text, writing, ends: false, elided });
+        words.push(Word { text, writing, ends: false, elided, elides: false });
     }
 }
 

@@ -8,7 +8,7 @@ use crate::vectors::{assert_close, numbers, section};
 /// The estimator of a vector's id, where it needs rewards alone.
 fn estimator(id: &str, params: &Value) -> Option<Value> {
     let mut config = match id.split('_').next()? {
-        "grpo" => {
+        "grpo" | "sum" => {
             json!({"estimator": "grpo", "scale": params["scale"], "ddof": params["std_ddof"], "eps": params["eps"]})
         }
         "rloo" if id == "rloo" => json!("rloo"),
@@ -21,9 +21,6 @@ fn estimator(id: &str, params: &Value) -> Option<Value> {
         "kimi" => json!({"estimator": "kimi"}),
         "gdpo" if id == "gdpo_trl" => {
             json!({"estimator": "gdpo", "ddof": params["std_ddof"], "eps": params["eps"]})
-        }
-        "sum" => {
-            json!({"estimator": "grpo", "scale": params["scale"], "ddof": params["std_ddof"], "eps": params["eps"]})
         }
         _ => return None,
     };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use graders::{
-    Completion, GradeCompletion, Instruction, Prepared, Reason, Resources, Task, TaskError, Verdict,
-    build_grader,
+    Completion, GradeCompletion, Instruction, MAX_TEXT_BYTES, Prepared, Reason, Resources, Task, TaskError,
+    Verdict, build_grader,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -159,16 +159,16 @@ fn a_chain_of_thought_scores_by_its_language() {
         }
         text + "</think>\n<answer>Bonjour tout le monde, voici la réponse</answer>"
     };
-    for (tag, sentences) in &by_tag {
+    let tags: Vec<&String> = by_tag.keys().collect();
+    for ((tag, sentences), next) in by_tag.iter().zip(tags.iter().cycle().skip(1)) {
         let text = thought(sentences);
-        for target in by_tag.keys() {
+        let score = |target: &str| {
             let verdict = grade(&json!({"type": "language", "language": target}), &Task::default(), &text);
-            let score = verdict.score.unwrap();
-            if target == tag {
-                assert!(score >= 0.9, "{tag}: {verdict:?}");
-            } else {
-                assert!(score <= 0.1, "{tag} as {target}: {verdict:?}");
-            }
+            verdict.score.unwrap()
+        };
+        assert!(score(tag) >= 0.9, "{tag}: {}", score(tag));
+        for other in [next.as_str(), "en", "fr"] {
+            assert!(other == tag || score(other) <= 0.1, "{tag} as {other}: {}", score(other));
         }
     }
 }
@@ -320,21 +320,20 @@ const TRAPS: &[&str] = &[
 
 #[test]
 fn every_grader_ends_on_long_runs_of_anything() {
-    /// Long enough for a quadratic scan to show as a test that does not end in time.
-    const BYTES: usize = 1 << 16;
+    /// Of one kind; all kinds together make up [`MAX_TEXT_BYTES`].
+    const RUN_BYTES: usize = 1 << 12;
     let all = Task { instructions: every_type(), language: Some("en".to_owned()), ..Task::default() };
     assert_eq!(all.instructions.len(), 25);
-    let graders = [
-        json!({"type": "instruct"}),
-        json!({"type": "language"}),
-        json!({"type": "language", "method": "script", "part": "all"}),
-    ];
+    let graders = [json!({"type": "instruct"}), json!({"type": "language"})];
     for grader in graders {
         let judge = prepare(&grader, &all).unwrap();
-        for trap in TRAPS {
-            let text = trap.repeat(BYTES / trap.len());
+        let runs: Vec<String> = TRAPS.iter().map(|trap| trap.repeat(RUN_BYTES / trap.len())).collect();
+        let mut all = runs.concat().repeat(8);
+        all.truncate(all.floor_char_boundary(MAX_TEXT_BYTES));
+        assert_eq!(all.len(), MAX_TEXT_BYTES);
+        for text in runs.into_iter().chain([all]) {
             if let Some(score) = judge.grade(&Completion::new(text)).unwrap().score {
-                assert!((0.0..=1.0).contains(&score), "{trap:?}: {score}");
+                assert!((0.0..=1.0).contains(&score), "{score}");
             }
         }
     }
