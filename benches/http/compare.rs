@@ -266,7 +266,7 @@ async fn closed_loop(client: &Client, contender: &Contender<'_>, batch: &Batch, 
     let n = latency.len() * batch.n_completions as u64;
     Measured {
         completions_per_s: n as f64 / began.elapsed().as_secs_f64(),
-        cpu_per_completion: (process::cpu(contender.pid) - cpu_before).div_f64(n as f64),
+        cpu_per_completion: process::cpu(contender.pid).saturating_sub(cpu_before).div_f64(n as f64),
         latency,
     }
 }

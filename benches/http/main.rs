@@ -29,6 +29,7 @@ mod peer;
 mod process;
 mod rollouts;
 #[path = "../../tests/it/running.rs"]
+#[expect(dead_code, reason = "what only the tests of sudden ends use")]
 mod running;
 mod soak;
 

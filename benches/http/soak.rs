@@ -104,7 +104,8 @@ pub async fn run(seconds: u64) -> ExitCode {
             let mut holds = answers(&tally.borrow(), &unloaded, capacity, elapsed);
             holds &= is_flat(&memory);
             holds &= is_idle(&client, &server).await;
-            holds & all_kept(&client, &server, &tally.borrow().acknowledged).await
+            let acknowledged = tally.take().acknowledged;
+            holds & all_kept(&client, &server, &acknowledged).await
         })
         .await;
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -319,7 +320,7 @@ async fn is_idle(client: &Client, server: &Running) -> bool {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = process::cpu(server.pid());
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let cpu = process::cpu(server.pid()) - before;
+    let cpu = process::cpu(server.pid()).saturating_sub(before);
     let pending = client.metric(server, "gavel_pending_completions").await;
     let idle = cpu <= MAX_IDLE_CPU && pending == 0.0;
     let text = format!(

@@ -129,7 +129,7 @@ async fn what_was_accepted_is_answered_before_a_stop() {
         let (status, reply) = large.await.unwrap();
         assert_eq!(status, StatusCode::OK, "{reply:?}");
         ledger.acknowledged.lock().unwrap().insert("large".to_owned());
-        let status = server.wait(Duration::from_secs(60));
+        let status = server.wait(Duration::from_mins(1));
         assert_eq!(status.code(), Some(0), "round {round}:\n{}", server.log());
         for client in clients {
             client.await.unwrap();

@@ -32,7 +32,7 @@ pub struct Running {
 impl Running {
     /// Starts `gavel serve` on a free port of the loopback and waits until it listens.
     pub fn start(store: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gavel"))
+        let child = Command::new(env!("CARGO_BIN_EXE_gavel"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--store"])
             .arg(store)
             .args(arguments)
@@ -43,18 +43,20 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (log, lines) = follow(child.stderr.take().unwrap());
+        // From here on the child ends with this value, also when the test fails below.
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        let mut server = Self { child, address: nowhere, log: Arc::default() };
+        let lines = follow(server.child.stderr.take().unwrap(), &server.log);
         let began = Instant::now();
         loop {
             let left = START_TIME.saturating_sub(began.elapsed());
             let Ok(line) = lines.recv_timeout(left) else {
-                let _ = child.kill();
-                panic!("the server did not start:\n{}", log.lock().unwrap());
+                panic!("the server did not start:\n{}", server.log());
             };
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
             if line["message"] == "serving" {
-                let address = line["address"].as_str().unwrap().parse().unwrap();
-                return Self { child, address, log };
+                server.address = line["address"].as_str().unwrap().parse().unwrap();
+                return server;
             }
         }
     }
@@ -107,10 +109,9 @@ impl Drop for Running {
 }
 
 /// Reads a log to its end on a thread, so that the one who writes it never waits.
-fn follow(source: impl Read + Send + 'static) -> (Arc<Mutex<String>>, std::sync::mpsc::Receiver<String>) {
-    let log = Arc::new(Mutex::new(String::new()));
+fn follow(source: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> std::sync::mpsc::Receiver<String> {
     let (sender, lines) = std::sync::mpsc::channel();
-    let kept = Arc::clone(&log);
+    let kept = Arc::clone(log);
     thread::spawn(move || {
         for line in BufReader::new(source).lines().map_while(Result::ok) {
             let mut kept = kept.lock().unwrap();
@@ -119,7 +120,7 @@ fn follow(source: impl Read + Send + 'static) -> (Arc<Mutex<String>>, std::sync:
             let _ = sender.send(line);
         }
     });
-    (log, lines)
+    lines
 }
 
 /// An HTTP client with one pool of connections.
