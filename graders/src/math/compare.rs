@@ -9,7 +9,7 @@ use dashu::base::Sign;
 use dashu::rational::RBig;
 
 use super::exact;
-use super::expr::{Expr, Relation, Unit, Value};
+use super::expr::{Expr, Relation, SetOperation, Unit, Value};
 use super::modular::{self, Finding};
 use super::numeric::{self, Fuel};
 use super::parser::{UNNAMED_BASE, hundredths, is_name, quotient};
@@ -84,20 +84,30 @@ pub(super) fn values(a: &Value, b: &Value, fuel: &mut Fuel) -> Outcome {
         (Value::Tuple { open: a, close: b, items: x }, Value::Tuple { open: c, close: d, items: y }) => {
             if (a, b) == (c, d) { in_order(x, y, fuel) } else { UNLIKE }
         }
-        (Value::List(x), Value::List(y)) | (Value::Union(x), Value::Union(y)) => matched(x, y, fuel),
-        (Value::Set(x) | Value::List(x), Value::Set(y) | Value::List(y)) => {
+        (Value::List(x, _), Value::List(y, _))
+        | (Value::Combined(SetOperation::Union, x), Value::Combined(SetOperation::Union, y)) => {
+            matched(x, y, fuel)
+        },
+        (Value::Set(x) | Value::List(x, _), Value::Set(y) | Value::List(y, _)) => {
             let left = contained(x, y, fuel);
             left.and(|| contained(y, x, fuel))
         }
         (Value::Matrix(x), Value::Matrix(y)) => matrices(x, y, fuel),
         (Value::Matrix(rows), Value::Tuple { open: '(', close: ')', items })
         | (Value::Tuple { open: '(', close: ')', items }, Value::Matrix(rows)) => vector(rows, items, fuel),
-        (Value::Ratio(x, y), Value::Ratio(v, w)) => {
-            let same = (x, y) == (v, w)
-                || (!is_clock(x, y) && !is_clock(v, w) && !y.is_zero() && !w.is_zero() && x * w == v * y);
-            outcome(if same { Finding::Equal } else { Finding::Different }, "ratio")
+        (Value::Ratio(x), Value::Ratio(y)) => {
+            if x == y {
+                return outcome(Finding::Equal, "ratio");
+            }
+            if is_clock(x) || is_clock(y) {
+                return outcome(Finding::Different, "ratio");
+            }
+            match (quotient(x), quotient(y)) {
+                (Some(x), Some(y)) => expressions(&x, &y, fuel),
+                _ => UNLIKE,
+            }
         }
-        (Value::Ratio(x, y), other) | (other, Value::Ratio(x, y)) => match quotient(x, y) {
+        (Value::Ratio(parts), other) | (other, Value::Ratio(parts)) => match quotient(parts) {
             Some(value) => values(&Value::Expr(value), other, fuel),
             None => UNLIKE,
         },
@@ -110,8 +120,10 @@ pub(super) fn values(a: &Value, b: &Value, fuel: &mut Fuel) -> Outcome {
 }
 
 /// Whether a ratio could be a time of day, whose parts must not be scaled.
-fn is_clock(hours: &RBig, minutes: &RBig) -> bool {
-    *hours < RBig::from(24) && *minutes >= RBig::from(10) && *minutes < RBig::from(60)
+fn is_clock(parts: &[Expr]) -> bool {
+    let values: Option<Vec<RBig>> = parts.iter().map(exact::value).collect();
+    matches!(values.as_deref(), Some([hours, minutes])
+        if *hours < RBig::from(24) && *minutes >= RBig::from(10) && *minutes < RBig::from(60))
 }
 
 fn in_order(x: &[Value], y: &[Value], fuel: &mut Fuel) -> Outcome {

@@ -14,21 +14,74 @@ pub(super) enum Function {
     Arcsin,
     Arccos,
     Arctan,
+    Arccot,
+    Arcsec,
+    Arccsc,
     Sinh,
     Cosh,
     Tanh,
+    Coth,
+    Sech,
+    Csch,
+    Arsinh,
+    Arcosh,
+    Artanh,
+    Arcoth,
+    Arsech,
+    Arcsch,
     Ln,
     /// The logarithm of the second argument to the base of the first.
     Log,
     Abs,
+    Sign,
+    Re,
+    Im,
+    /// The argument of a complex number, in (-π, π].
+    Arg,
+    Conjugate,
     Floor,
     Ceil,
     Factorial,
+    DoubleFactorial,
     Binomial,
     Min,
     Max,
+    /// The largest positive number of which all arguments are whole multiples.
     Gcd,
     Lcm,
+    /// The remainder of the first by the second, with the sign of the second: `a - b⌊a/b⌋`.
+    Modulo,
+}
+
+/// What an operator with a bound variable does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Binder {
+    Sum,
+    Product,
+    /// Definite with both ends, the family of antiderivatives with none.
+    Integral,
+    /// The limit as the variable goes to `to`.
+    Limit(Side),
+    /// The derivative of this order; at a point if `to` is there.
+    Derivative(u32),
+}
+
+/// From where a limit is approached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    Both,
+    Below,
+    Above,
+}
+
+/// An operator that binds a variable in its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub(super) binder: Binder,
+    pub(super) variable: Box<str>,
+    pub(super) body: Expr,
+    pub(super) from: Option<Expr>,
+    pub(super) to: Option<Expr>,
 }
 
 /// An expression. Sums and products are flat, so that the depth is that of the brackets.
@@ -50,6 +103,10 @@ pub(super) enum Expr {
     /// The root of the second, with the first as degree; real for an odd degree and a negative number.
     Root(u32, Box<Expr>),
     Call(Function, Vec<Expr>),
+    /// A function that only the problem defines: `f(x)`.
+    Apply(Box<str>, Vec<Expr>),
+    /// A sum, product, integral, limit or derivative.
+    Bound(Box<Bound>),
 }
 
 impl Expr {
@@ -90,7 +147,7 @@ impl Expr {
     /// The parts of which this is built.
     pub(super) fn children(&self) -> &[Self] {
         match self {
-            Self::Sum(parts) | Self::Product(parts) | Self::Call(_, parts) => parts,
+            Self::Sum(parts) | Self::Product(parts) | Self::Call(_, parts) | Self::Apply(_, parts) => parts,
             Self::Root(_, inner) => std::slice::from_ref(inner),
             _ => &[],
         }
@@ -101,6 +158,9 @@ impl Expr {
         test(self)
             || match self {
                 Self::Power(base, exponent) => base.any(test) || exponent.any(test),
+                Self::Bound(bound) => {
+                    bound.body.any(test) || bound.from.iter().chain(&bound.to).any(|end| end.any(test))
+                }
                 other => other.children().iter().any(|part| part.any(test)),
             }
     }
@@ -126,6 +186,19 @@ impl Expr {
             }
             Self::Root(n, inner) => Self::Root(*n, Box::new(inner.replaced(what, by))),
             Self::Call(function, parts) => Self::Call(*function, all(parts)),
+            Self::Apply(name, parts) => Self::Apply(name.clone(), all(parts)),
+            Self::Bound(bound) => {
+                // A bound variable is another one than the same letter outside.
+                let own = matches!(what, Self::Variable(name) if *name == bound.variable);
+                let end = |end: &Option<Self>| end.as_ref().map(|end| end.replaced(what, by));
+                Self::Bound(Box::new(Bound {
+                    binder: bound.binder,
+                    variable: bound.variable.clone(),
+                    body: if own { bound.body.clone() } else { bound.body.replaced(what, by) },
+                    from: end(&bound.from),
+                    to: end(&bound.to),
+                }))
+            }
             other => other.clone(),
         }
     }
@@ -162,6 +235,8 @@ pub(super) enum Relation {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+    /// A relation that is compared by its name alone, and whether it reads the same both ways: `~`, `∥`, `→`.
+    Named(&'static str, bool),
 }
 
 impl Relation {
@@ -178,7 +253,7 @@ impl Relation {
 
     /// Whether the order of the sides matters.
     pub(super) const fn is_order(self) -> bool {
-        !matches!(self, Self::Equal | Self::NotEqual)
+        !matches!(self, Self::Equal | Self::NotEqual | Self::Named(..))
     }
 }
 
@@ -195,12 +270,43 @@ pub(super) enum Unit {
     Named(String),
 }
 
+/// How the items of a list without brackets are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Join {
+    /// A comma, a semicolon or nothing but lines.
+    Comma,
+    And,
+    Or,
+}
+
+/// A set operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SetOperation {
+    Union,
+    Intersection,
+    /// The first without all others.
+    Difference,
+}
+
+/// A set with a letter of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Domain {
+    Naturals,
+    Integers,
+    Rationals,
+    Reals,
+    Complexes,
+    /// ℝ₊ or ℤ₊ and the like are written as intervals or stay words.
+    Primes,
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Expr(Expr),
     Quantity(Expr, Unit),
-    /// Two or more items in round or square brackets: a point, a vector or an interval.
+    /// Two or more items in round or square brackets: a point, a vector or an interval. A bracket is one of
+    /// `( ) [ ]`, and `]a, b[` is read as `(a, b)`.
     Tuple {
         open: char,
         close: char,
@@ -208,16 +314,37 @@ pub(super) enum Value {
     },
     Set(Vec<Value>),
     /// Several answers without brackets.
-    List(Vec<Value>),
-    Union(Vec<Value>),
+    List(Vec<Value>, Join),
+    /// Sets, intervals and domains joined.
+    Combined(SetOperation, Vec<Value>),
+    Domain(Domain),
+    /// `{x | x > 2}`: all values of an expression for which the conditions hold.
+    Builder {
+        element: Expr,
+        conditions: Vec<Value>,
+    },
+    /// `x ∈ S`.
+    Element(Expr, Box<Value>),
     Matrix(Vec<Vec<Expr>>),
     /// A chain; there is one side more than relations.
     Chain {
         sides: Vec<Expr>,
         relations: Vec<Relation>,
     },
-    /// Two whole numbers with a colon between them: a ratio, or a time of day.
-    Ratio(RBig, RBig),
+    /// A name and what it stands for, where that is no expression: `A = {1, 2}`, `(x, y) = (1, 2)`.
+    Named(Box<Value>, Box<Value>),
+    /// Relations that hold together: the lines of `cases`.
+    System(Vec<Value>),
+    /// Values with the conditions under which they hold; none for "otherwise".
+    Piecewise(Vec<(Expr, Option<Box<Value>>)>),
+    /// `a ≡ b (mod m)`; without a left side the class `b (mod m)` itself.
+    Congruence {
+        left: Option<Expr>,
+        right: Expr,
+        modulus: Expr,
+    },
+    /// Two or more parts with colons between them: a ratio, or a time of day.
+    Ratio(Vec<Expr>),
     /// Words.
     Text(String),
 }

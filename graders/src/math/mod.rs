@@ -23,6 +23,7 @@ mod lexer;
 mod modular;
 mod numeric;
 mod parser;
+mod policy;
 mod terms;
 mod units;
 

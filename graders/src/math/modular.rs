@@ -239,6 +239,14 @@ impl Point {
             Expr::Power(base, exponent) => self.power(base, exponent)?,
             Expr::Root(degree, inner) => self.root(u64::from(*degree), inner)?,
             Expr::Call(function, arguments) => self.call(*function, arguments)?,
+            Expr::Apply(name, arguments) => {
+                let mut words: Vec<u64> = name.chars().map(u64::from).collect();
+                for argument in arguments {
+                    words.push(self.value(argument)?);
+                }
+                self.unknown(11, &words)
+            }
+            Expr::Bound(_) => return None,
         })
     }
 

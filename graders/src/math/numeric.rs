@@ -219,7 +219,7 @@ impl Evaluator<'_> {
                 self.transcendental(|arithmetic| arithmetic.exp(&one))
             }
             Expr::Imaginary => Some(self.arithmetic.imaginary()),
-            Expr::Infinity | Expr::Degree => None,
+            Expr::Infinity | Expr::Degree | Expr::Apply(..) | Expr::Bound(_) => None,
             Expr::Variable(name) => self.arithmetic.rational(&coordinate(self.region, name)),
             Expr::Sum(terms) => {
                 let mut sum = self.arithmetic.integer(0)?;

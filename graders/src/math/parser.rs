@@ -5,7 +5,7 @@
 use dashu::rational::RBig;
 
 use super::exact;
-use super::expr::{Expr, Function, Relation, Unit, Value};
+use super::expr::{Expr, Function, Join, Relation, SetOperation, Unit, Value};
 use super::lexer::{Spaced, Token, tokens};
 use super::units;
 
@@ -37,12 +37,12 @@ pub(super) fn parse(text: &str) -> Option<Value> {
     let mut items = Vec::new();
     for value in [first, read(false)?] {
         match value {
-            Value::List(inner) => items.extend(inner),
+            Value::List(inner, _) => items.extend(inner),
             other => items.push(other),
         }
     }
     items.dedup();
-    Some(Value::List(items))
+    Some(Value::List(items, Join::Comma))
 }
 
 pub(super) struct Parser<'a> {
@@ -60,14 +60,19 @@ pub(super) fn expr(value: Value) -> Option<Expr> {
     match value {
         Value::Expr(expr) => Some(expr),
         Value::Quantity(expr, Unit::Percent) => Some(hundredths(expr)),
-        Value::Ratio(left, right) => quotient(&left, &right),
+        Value::Ratio(parts) => quotient(&parts),
         _ => None,
     }
 }
 
-/// What a ratio is as a number.
-pub(super) fn quotient(left: &RBig, right: &RBig) -> Option<Expr> {
-    (!right.is_zero()).then(|| Expr::Number(left / right))
+/// What a ratio of two parts is as a number.
+pub(super) fn quotient(parts: &[Expr]) -> Option<Expr> {
+    match parts {
+        [left, right] if exact::value(right).is_none_or(|right| !right.is_zero()) => {
+            Some(Expr::product(vec![left.clone(), right.clone().inverse()]))
+        }
+        _ => None,
+    }
 }
 
 /// What a percentage is as a number.
@@ -125,7 +130,7 @@ impl<'a> Parser<'a> {
             }
             items.push(self.item()?);
         }
-        if items.len() == 1 { items.pop() } else { Some(Value::List(items)) }
+        if items.len() == 1 { items.pop() } else { Some(Value::List(items, Join::Comma)) }
     }
 
     /// One item: a value or a chain of relations.
@@ -135,7 +140,7 @@ impl<'a> Parser<'a> {
             self.at += 1;
             expr(first)?;
             let set = self.union()?;
-            return matches!(set, Value::Tuple { .. } | Value::Set(_) | Value::Union(_)).then_some(set);
+            return matches!(set, Value::Tuple { .. } | Value::Set(_) | Value::Combined(..)).then_some(set);
         }
         let mut sides = vec![first];
         let mut relations = Vec::new();
@@ -176,7 +181,7 @@ impl<'a> Parser<'a> {
             parts.push(self.measured()?);
         }
         let sets = parts.iter().all(|part| matches!(part, Value::Tuple { .. } | Value::Set(_)));
-        (sets && parts.len() <= MAX_ITEMS).then_some(Value::Union(parts))
+        (sets && parts.len() <= MAX_ITEMS).then_some(Value::Combined(SetOperation::Union, parts))
     }
 
     /// A value with the unit that may follow it.
@@ -248,7 +253,7 @@ impl<'a> Parser<'a> {
             return None;
         }
         self.at += 3;
-        Some(Value::Ratio(left, right))
+        Some(Value::Ratio(vec![Expr::Number(left), Expr::Number(right)]))
     }
 
     pub(super) fn sum(&mut self) -> Option<Value> {

@@ -47,7 +47,7 @@ impl Parser<'_> {
                     }
                     let items = self.without_bars(|parser| parser.deeper(Self::list))?;
                     let items = match items {
-                        Value::List(items) => items,
+                        Value::List(items, _) => items,
                         other => vec![other],
                     };
                     self.take('⦄').then_some(Value::Set(items))
@@ -132,7 +132,7 @@ impl Parser<'_> {
         };
         self.at += 1;
         match value {
-            Value::List(items) => {
+            Value::List(items, _) => {
                 let (open, close) = match (open, close) {
                     ('⟨', '⟩') => ('(', ')'),
                     ('⟨', _) | (_, '⟩') => return None,
@@ -274,7 +274,7 @@ impl Parser<'_> {
         let radian = |argument: Expr| argument.with_degree(&radians);
         if matches!(self.peek(), Some(Token::Mark('(' | '{' | '['))) {
             return match self.deeper(Self::primary)? {
-                Value::Tuple { open: '(', close: ')', items } | Value::List(items) => {
+                Value::Tuple { open: '(', close: ')', items } | Value::List(items, _) => {
                     items.into_iter().map(|item| expr(item).map(radian)).collect()
                 }
                 other => Some(vec![radian(expr(other)?)]),
