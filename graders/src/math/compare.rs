@@ -112,7 +112,7 @@ pub(super) fn values(a: &Value, b: &Value, fuel: &mut Fuel) -> Outcome {
             None => UNLIKE,
         },
         (Value::Text(x), Value::Text(y)) => {
-            let same = super::words(x) == super::words(y);
+            let same = super::words::normal(x, false) == super::words::normal(y, false);
             outcome(if same { Finding::Equal } else { Finding::Different }, "text")
         }
         _ => UNLIKE,

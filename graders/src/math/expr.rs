@@ -175,6 +175,11 @@ impl Expr {
         self.replaced(&Self::Variable(name.into()), by)
     }
 
+    /// The same with every part that equals `what` replaced.
+    pub(super) fn with_part(&self, what: &Self, by: &Self) -> Self {
+        self.replaced(what, by)
+    }
+
     fn replaced(&self, what: &Self, by: &Self) -> Self {
         let all = |parts: &[Self]| parts.iter().map(|part| part.replaced(what, by)).collect();
         match self {

@@ -5,7 +5,8 @@
 use dashu::integer::{IBig, UBig};
 use dashu::rational::RBig;
 
-use super::expr::{Expr, Function, Relation};
+use super::expr::{Binder, Domain, Expr, Function, Join, Relation, SetOperation};
+use super::symbols::{self, command, is_layout, is_text, mark, word};
 
 /// The longest answer that is read, in bytes.
 pub(super) const MAX_BYTES: usize = 8192;
@@ -16,282 +17,105 @@ const MAX_WRITTEN_EXPONENT: i64 = 2_000;
 
 /// A token.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token {
+pub(super) enum Token<'a> {
     /// A literal; `whole` when it is written with digits only.
     Number {
         value: Expr,
         whole: bool,
     },
+    /// Digits with a base: `101_2`.
+    Based(String),
     /// A single symbol that stands for a variable or constant.
-    Symbol(String),
+    Symbol(&'a str),
+    /// A symbol in bold: a unit vector, if it is i, j or k.
+    Bold(&'a str),
     /// Words that are no mathematics: of `\text{}` or of plain letters.
-    Words(String),
+    Words(&'a str),
     Function(Named),
     Relation(Relation),
-    /// `and`, `or`, or a separator that has no brackets.
-    Separator,
+    /// `and`, `or`.
+    Separator(Join),
     /// An operator, bracket or mark.
     Mark(char),
+    /// A mark over a symbol, or before one as in `∠ABC`.
+    Accent(&'static str),
     Frac,
     Binom,
+    /// `n \choose k`.
+    Choose,
     Sqrt,
     Element,
-    Cup,
+    NotElement,
+    SetOperator(SetOperation),
+    Domain(Domain),
     EmptySet,
-    Begin(String),
-    End(String),
+    Begin(&'a str),
+    End(&'a str),
     /// `\\` in a matrix.
     Row,
+    /// A sum or product.
+    Operator(Binder),
+    /// One integral sign or more.
+    Integral(u32),
+    Limit,
+    /// `→`.
+    To,
+    /// `⇒`: what follows is what is stated.
+    Implies,
+    Mod,
+    Pmod,
+    /// `\quad`, which may separate items.
+    Wide,
 }
 
 /// A function as its name is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     Plain(Function),
-    /// `log`, with a base of ten unless a subscript says another.
+    Ln,
+    /// `log`, with a base of its own only in a subscript.
     Log,
+    /// To base ten.
     Lg,
+    /// To base two.
+    Lb,
     Exp,
     Sqrt,
+    Cbrt,
+    Det,
 }
 
-/// A token and whether white space stands before it.
+/// A token, where it starts, and whether white space stands before it.
 #[derive(Clone, Debug)]
-pub(super) struct Spaced {
-    pub(super) token: Token,
+pub(super) struct Spaced<'a> {
+    pub(super) token: Token<'a>,
+    pub(super) at: usize,
     pub(super) spaced: bool,
 }
 
-pub(super) fn function(name: &str) -> Option<Named> {
-    use Function as F;
-    Some(Named::Plain(match name {
-        "sin" => F::Sin,
-        "cos" => F::Cos,
-        "tan" | "tg" => F::Tan,
-        "cot" | "ctg" => F::Cot,
-        "sec" => F::Sec,
-        "csc" => F::Csc,
-        "arcsin" | "asin" => F::Arcsin,
-        "arccos" | "acos" => F::Arccos,
-        "arctan" | "atan" => F::Arctan,
-        "sinh" => F::Sinh,
-        "cosh" => F::Cosh,
-        "tanh" => F::Tanh,
-        "ln" => F::Ln,
-        "abs" => F::Abs,
-        "floor" => F::Floor,
-        "ceil" => F::Ceil,
-        "min" => F::Min,
-        "max" => F::Max,
-        "gcd" => F::Gcd,
-        "lcm" => F::Lcm,
-        "log" => return Some(Named::Log),
-        "lg" => return Some(Named::Lg),
-        "exp" => return Some(Named::Exp),
-        "sqrt" => return Some(Named::Sqrt),
-        _ => return None,
-    }))
-}
-
-fn is_greek(name: &str) -> bool {
-    const NAMES: [&str; 38] = [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "vartheta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "varrho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-        "hbar",
-        "Pi",
-    ];
-    NAMES.contains(&name)
-}
-
-/// What a name means in any notation.
-fn word(name: &str) -> Option<Token> {
-    if let Some(function) = function(name) {
-        return Some(Token::Function(function));
-    }
-    Some(match name {
-        "pi" => Token::Symbol("π".to_owned()),
-        "infty" | "inf" | "infinity" | "Infinity" | "oo" => Token::Mark('∞'),
-        "and" | "or" => Token::Separator,
-        name if is_greek(name) => Token::Symbol(name.to_owned()),
-        _ => return None,
-    })
-}
-
-/// What a command without arguments means; an empty string stands for nothing at all.
-fn command(name: &str) -> Option<Token> {
-    if let Some(token) = word(name) {
-        return Some(token);
-    }
-    Some(match name {
-        "cdot" | "times" | "ast" => Token::Mark('*'),
-        "div" => Token::Mark('/'),
-        "pm" => Token::Mark('±'),
-        "mp" => Token::Mark('∓'),
-        "circ" | "degree" => Token::Mark('°'),
-        "frac" | "dfrac" | "tfrac" | "cfrac" => Token::Frac,
-        "binom" | "dbinom" | "tbinom" => Token::Binom,
-        "le" | "leq" | "leqslant" => Token::Relation(Relation::LessOrEqual),
-        "ge" | "geq" | "geqslant" => Token::Relation(Relation::GreaterOrEqual),
-        "lt" => Token::Relation(Relation::Less),
-        "gt" => Token::Relation(Relation::Greater),
-        "ne" | "neq" => Token::Relation(Relation::NotEqual),
-        "in" => Token::Element,
-        "cup" => Token::Cup,
-        "emptyset" | "varnothing" => Token::EmptySet,
-        "vert" | "lvert" | "rvert" | "mid" => Token::Mark('|'),
-        "langle" => Token::Mark('⟨'),
-        "rangle" => Token::Mark('⟩'),
-        "lfloor" => Token::Mark('⌊'),
-        "rfloor" => Token::Mark('⌋'),
-        "lceil" => Token::Mark('⌈'),
-        "rceil" => Token::Mark('⌉'),
-        "lbrace" => Token::Mark('⦃'),
-        "rbrace" => Token::Mark('⦄'),
-        "lbrack" => Token::Mark('['),
-        "rbrack" => Token::Mark(']'),
-        "prime" => Token::Mark('\''),
-        "vee" | "lor" | "wedge" | "land" => Token::Separator,
-        _ => return None,
-    })
-}
-
-/// Commands that change only how something looks.
-fn is_layout(name: &str) -> bool {
-    const NAMES: [&str; 28] = [
-        "left",
-        "right",
-        "mleft",
-        "mright",
-        "big",
-        "Big",
-        "bigg",
-        "Bigg",
-        "bigl",
-        "bigr",
-        "Bigl",
-        "Bigr",
-        "biggl",
-        "biggr",
-        "quad",
-        "qquad",
-        "displaystyle",
-        "textstyle",
-        "limits",
-        "nolimits",
-        "boxed",
-        "fbox",
-        "middle",
-        "thinspace",
-        "nobreak",
-        "allowbreak",
-        "bf",
-        "rm",
-    ];
-    NAMES.contains(&name)
-}
-
-/// Commands whose braces hold text.
-fn is_text(name: &str) -> bool {
-    const NAMES: [&str; 15] = [
-        "text",
-        "textnormal",
-        "textup",
-        "mathrm",
-        "textbf",
-        "textit",
-        "textrm",
-        "mbox",
-        "mathbf",
-        "mathit",
-        "operatorname",
-        "textsf",
-        "mathsf",
-        "bold",
-        "hbox",
-    ];
-    NAMES.contains(&name)
-}
-
-fn mark(c: char) -> Option<Token> {
-    Some(match c {
-        '+' | '/' | '^' | '_' | '!' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',' | ';' | '%' | '\''
-        | '&' | '⟨' | '⟩' | '⌊' | '⌋' | '⌈' | '⌉' | '±' | '∓' | '°' | '∞' | ':' => {
-            Token::Mark(c)
-        }
-        '-' | '−' | '–' => Token::Mark('-'),
-        '*' | '·' | '•' | '∙' | '×' | '⋅' | '∗' => Token::Mark('*'),
-        '÷' | '∕' | '⁄' => Token::Mark('/'),
-        '=' => Token::Relation(Relation::Equal),
-        '<' => Token::Relation(Relation::Less),
-        '>' => Token::Relation(Relation::Greater),
-        '≤' | '⩽' => Token::Relation(Relation::LessOrEqual),
-        '≥' | '⩾' => Token::Relation(Relation::GreaterOrEqual),
-        '≠' => Token::Relation(Relation::NotEqual),
-        '∈' => Token::Element,
-        '∪' => Token::Cup,
-        '∅' => Token::EmptySet,
-        '√' => Token::Sqrt,
-        'º' | '˚' => Token::Mark('°'),
-        '′' | '’' => Token::Mark('\''),
-        _ => return None,
-    })
-}
-
-/// The tokens of `text`, or `None` when some of it cannot be read.
-pub(super) fn tokens(text: &str) -> Option<Vec<Spaced>> {
+/// The tokens of `text`, or the place of what cannot be read.
+pub(super) fn tokens(text: &str) -> Result<Vec<Spaced<'_>>, usize> {
     if text.len() > MAX_BYTES {
-        return None;
+        return Err(MAX_BYTES);
     }
-    let mut lexer = Lexer { text, at: 0, brackets: 0, out: Vec::new(), spaced: false };
+    let mut lexer = Lexer { text, at: 0, brackets: 0, environments: 0, out: Vec::new(), spaced: false };
     while lexer.at < text.len() {
-        lexer.step()?;
+        let at = lexer.at;
+        lexer.step().ok_or(at)?;
         if lexer.out.len() > MAX_TOKENS {
-            return None;
+            return Err(at);
         }
     }
-    Some(lexer.out)
+    Ok(lexer.out)
 }
 
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    /// Open brackets. Inside them a comma separates and never groups digits.
+    /// Open brackets. Inside them a comma separates and does not group digits.
     brackets: u32,
-    out: Vec<Spaced>,
+    environments: u32,
+    out: Vec<Spaced<'a>>,
     spaced: bool,
 }
 
@@ -300,53 +124,94 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn push(&mut self, token: Token, bytes: usize) {
+    fn push(&mut self, token: Token<'a>, bytes: usize) {
         match token {
             Token::Mark('(' | '[' | '⦃' | '⟨') => self.brackets += 1,
             Token::Mark(')' | ']' | '⦄' | '⟩') => self.brackets = self.brackets.saturating_sub(1),
+            Token::Begin(_) => self.environments += 1,
+            Token::End(_) => self.environments = self.environments.saturating_sub(1),
             _ => {}
         }
-        self.out.push(Spaced { token, spaced: self.spaced });
+        self.out.push(Spaced { token, at: self.at, spaced: self.spaced });
         self.spaced = false;
         self.at += bytes;
+    }
+
+    fn after_number(&self) -> bool {
+        matches!(self.out.last(), Some(Spaced { token: Token::Number { .. }, .. }))
     }
 
     fn step(&mut self) -> Option<()> {
         let rest = self.rest();
         let first = rest.chars().next()?;
         let bytes = rest.as_bytes();
-        if first.is_whitespace() || matches!(first, '\u{200b}' | '\u{2061}') {
+        let second = bytes.get(1).copied().unwrap_or(0);
+        if let Some(len) = unescaped(rest) {
+            // `\f` and `\b` of `\frac` and `\begin` in a string that was unescaped once too often.
+            self.named_command(&rest[1..len], if first == '\u{c}' { "f" } else { "b" }, len)?;
+        } else if first.is_whitespace() || matches!(first, '\u{200b}' | '\u{2061}' | '\u{feff}') {
             self.spaced = true;
             self.at += first.len_utf8();
-        } else if first == '$' || first == '~' {
+        } else if first == '$' || first == '~' || (first == '#' && self.out.is_empty()) {
+            self.spaced |= first == '~';
             self.at += 1;
         } else if first == '\\' {
             self.command()?;
-        } else if first.is_ascii_digit() || (first == '.' && bytes.get(1).is_some_and(u8::is_ascii_digit)) {
+        } else if first.is_ascii_digit() || (first == '.' && second.is_ascii_digit()) {
             self.number()?;
+        } else if rest.starts_with("...") {
+            self.push(Token::Symbol("…"), 3);
         } else if rest.starts_with("**") {
             self.push(Token::Mark('^'), 2);
-        } else if rest.starts_with("<=") {
+        } else if rest.starts_with("<=>") || rest.starts_with("==>") {
+            self.push(Token::Implies, 3);
+        } else if rest.starts_with("<=") || rest.starts_with("=<") {
             self.push(Token::Relation(Relation::LessOrEqual), 2);
         } else if rest.starts_with(">=") {
             self.push(Token::Relation(Relation::GreaterOrEqual), 2);
+        } else if rest.starts_with("=>") {
+            self.push(Token::Implies, 2);
         } else if rest.starts_with("!=") {
             self.push(Token::Relation(Relation::NotEqual), 2);
         } else if rest.starts_with("==") {
             self.push(Token::Relation(Relation::Equal), 2);
+        } else if rest.starts_with("->") {
+            self.push(Token::To, 2);
+        } else if rest.starts_with("+-") || rest.starts_with("+/-") {
+            self.push(Token::Mark('±'), if second == b'-' { 2 } else { 3 });
         } else if first.is_ascii_alphabetic() {
             self.letters();
-        } else if let Some((value, len)) = superscript(rest) {
+        } else if let Some((negative, digits, len)) = script(rest, &SUPERSCRIPTS) {
             self.push(Token::Mark('^'), len);
-            self.push(Token::Number { value, whole: true }, 0);
+            self.push(Token::Mark('{'), 0);
+            if negative {
+                self.push(Token::Mark('-'), 0);
+            }
+            self.push(Token::Number { value: integer(&digits)?, whole: true }, 0);
+            self.push(Token::Mark('}'), 0);
+        } else if let Some((false, digits, len)) = script(rest, &SUBSCRIPTS) {
+            self.push(Token::Mark('_'), len);
+            self.push(Token::Mark('{'), 0);
+            self.push(Token::Number { value: integer(&digits)?, whole: true }, 0);
+            self.push(Token::Mark('}'), 0);
+        } else if matches!(first, '€' | '£' | '¥' | '￥') {
+            // A currency sign is dropped like the dollar's, which also delimits formulas.
+            self.at += first.len_utf8();
         } else if let Some(token) = mark(first) {
             self.push(token, first.len_utf8());
-        } else if let Some(value) = vulgar_fraction(first) {
-            self.push(Token::Mark('('), 0);
-            self.push(Token::Number { value, whole: false }, 0);
-            self.push(Token::Mark(')'), first.len_utf8());
-        } else if let Some(name) = greek_letter(first) {
-            self.push(Token::Symbol(name.to_owned()), first.len_utf8());
+        } else if let Some((top, bottom)) = symbols::vulgar_fraction(first) {
+            self.push(Token::Frac, 0);
+            for part in [top, bottom] {
+                self.push(Token::Mark('{'), 0);
+                self.push(Token::Number { value: Expr::integer(part.into()), whole: true }, 0);
+                self.push(Token::Mark('}'), 0);
+            }
+            self.at += first.len_utf8();
+        } else if let Some(name) = symbols::greek_letter(first) {
+            self.push(Token::Symbol(name), first.len_utf8());
+        } else if first.is_alphabetic() {
+            let len = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+            self.push(Token::Words(&rest[..len]), len);
         } else {
             return None;
         }
@@ -356,68 +221,213 @@ impl<'a> Lexer<'a> {
     fn command(&mut self) -> Option<()> {
         let rest = self.rest();
         let name_len = rest[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
-        if name_len == 0 {
-            let c = rest[1..].chars().next()?;
-            let len = 1 + c.len_utf8();
-            match c {
-                ',' | ';' | ':' | '!' | ' ' | '\n' | '(' | ')' | '[' | ']' | '$' => {
-                    self.spaced |= c != '!';
-                    self.at += len;
-                }
-                '{' => self.push(Token::Mark('⦃'), len),
-                '}' => self.push(Token::Mark('⦄'), len),
-                '%' => self.push(Token::Mark('%'), len),
-                '|' => self.push(Token::Mark('|'), len),
-                '\\' => self.push(Token::Row, len),
-                _ => return None,
-            }
-            return Some(());
+        if name_len > 0 {
+            return self.named_command(&rest[1..=name_len], "", 1 + name_len);
         }
-        let name = &rest[1..=name_len];
-        let len = 1 + name_len;
-        if is_layout(name) {
-            self.at += len;
-            // `\left.` and `\right.` are brackets that are not there.
-            if matches!(name, "left" | "right") && self.rest().starts_with('.') {
-                self.at += 1;
+        let Some(c) = rest[1..].chars().next() else {
+            // A lone backslash at the end is the rest of an escape.
+            self.at += 1;
+            return Some(());
+        };
+        let len = 1 + c.len_utf8();
+        match c {
+            ',' | ';' | ':' | '!' | ' ' | '\n' | '(' | ')' | '[' | ']' | '$' | '/' | '>' | '&' => {
+                self.spaced |= c != '!';
+                self.at += len;
             }
-            self.spaced |= matches!(name, "quad" | "qquad");
-        } else if name == "sqrt" {
-            self.push(Token::Sqrt, len);
-        } else if is_text(name) {
-            let after = rest[len..].trim_start();
-            let content = after.strip_prefix('{')?;
-            let end = content.find('}')?;
-            let consumed = rest.len() - content.len() + end + 1;
-            self.words(&content[..end], consumed);
-        } else if name == "begin" || name == "end" {
-            let content = rest[len..].strip_prefix('{')?;
-            let end = content.find('}')?;
-            let environment = content[..end].to_owned();
-            let token = if name == "begin" { Token::Begin(environment) } else { Token::End(environment) };
-            self.push(token, len + end + 2);
-        } else {
-            self.push(command(name)?, len);
+            '{' => self.push(Token::Mark('⦃'), len),
+            '}' => self.push(Token::Mark('⦄'), len),
+            '%' => self.push(Token::Mark('%'), len),
+            '_' => self.push(Token::Mark('_'), len),
+            '#' => self.at += len,
+            '|' => self.push(Token::Mark('‖'), len),
+            '\\' => {
+                // Outside an environment two backslashes before a command are one that was escaped.
+                let name = rest[2..].bytes().take_while(u8::is_ascii_alphabetic).count();
+                let escaped = &rest[2..2 + name];
+                let brace = rest[2..].starts_with(['{', '}', ',', '(', ')', '[', ']', '!', ';', '%']);
+                if self.environments == 0
+                    && (brace
+                        || (name > 1
+                            && (is_layout(escaped)
+                                || is_text(escaped)
+                                || matches!(escaped, "sqrt" | "begin" | "mathbb" | "not" | "notin")
+                                || command(escaped).is_some())))
+                {
+                    self.at += 1;
+                    return self.command();
+                }
+                self.push(Token::Row, len);
+            }
+            _ => return None,
         }
         Some(())
     }
 
+    /// A command of letters. `lost` is the start of its name that an escape ate.
+    fn named_command(&mut self, name: &'a str, lost: &str, len: usize) -> Option<()> {
+        let rest = self.rest();
+        let whole;
+        let full: &str = if lost.is_empty() {
+            name
+        } else {
+            whole = format!("{lost}{name}");
+            &whole
+        };
+        if is_layout(full) {
+            self.at += len;
+            // `\left.` and `\right.` are brackets that are not there.
+            if matches!(full, "left" | "right" | "mleft" | "mright") && self.rest().starts_with('.') {
+                self.at += 1;
+            }
+            if matches!(full, "quad" | "qquad") {
+                self.push(Token::Wide, 0);
+                self.spaced = true;
+            }
+            return Some(());
+        }
+        match full {
+            "sqrt" => self.push(Token::Sqrt, len),
+            "cancel" | "bcancel" | "xcancel" | "phantom" | "hphantom" | "vphantom" | "label" | "tag" => return None,
+            "color" | "textcolor" | "hspace" | "vspace" | "vspace*" => {
+                let content = rest[len..].trim_start().strip_prefix('{')?;
+                self.at += rest.len() - content.len() + content.find('}')? + 1;
+            }
+            "not" => {
+                self.at += len;
+                let before = self.out.len();
+                self.spaced = false;
+                while self.out.len() == before && self.at < self.text.len() {
+                    self.step()?;
+                }
+                let last = self.out.last_mut()?;
+                last.token = match &last.token {
+                    Token::Relation(relation) => Token::Relation(symbols::negated(*relation)?),
+                    Token::Element => Token::NotElement,
+                    _ => return None,
+                };
+            }
+            "notin" => self.push(Token::NotElement, len),
+            "mathbb" | "Bbb" => {
+                let after = rest[len..].trim_start();
+                let braced = after.starts_with('{');
+                let letter = after.trim_start_matches('{').get(..1)?;
+                let consumed = rest.len() - after.len() + 1 + 2 * usize::from(braced);
+                let token = match symbols::blackboard(letter) {
+                    Some(domain) => Token::Domain(domain),
+                    None => Token::Symbol(letter),
+                };
+                self.push(token, consumed);
+            }
+            "begin" | "end" => {
+                let content = rest[len..].trim_start().strip_prefix('{')?;
+                let end = content.find('}')?;
+                let environment = &content[..end];
+                let consumed = rest.len() - content.len() + end + 1;
+                if matches!(environment, "equation" | "equation*" | "math" | "displaymath" | "center") {
+                    self.at += consumed;
+                } else if full == "begin" {
+                    self.push(Token::Begin(environment), consumed);
+                    self.column_format(environment);
+                } else {
+                    self.push(Token::End(environment), consumed);
+                }
+            }
+            "operatorname" if rest[len..].starts_with('*') => self.text_command(full, len + 1)?,
+            name if is_text(name) => self.text_command(full, len)?,
+            _ => return self.symbol_command(name, full, len),
+        }
+        Some(())
+    }
+
+    /// The `{cc}` of `\begin{array}{cc}`.
+    fn column_format(&mut self, environment: &str) {
+        if !matches!(environment, "array" | "tabular" | "alignedat") {
+            return;
+        }
+        let rest = self.rest();
+        let format = rest.trim_start().strip_prefix('{').and_then(|after| Some((after, after.find('}')?)));
+        if let Some((after, end)) = format
+            && after[..end].chars().all(|c| matches!(c, 'l' | 'c' | 'r' | '|' | ' ' | '@') || c.is_ascii_digit())
+        {
+            self.at += rest.len() - after.len() + end + 1;
+        }
+    }
+
+    fn symbol_command(&mut self, name: &'a str, full: &str, len: usize) -> Option<()> {
+        if let Some(token) = command(full) {
+            self.push(token, len);
+            return Some(());
+        }
+        if full.len() == 1 {
+            // `\x` is a slip for `x`.
+            self.push(Token::Symbol(name), len);
+            return Some(());
+        }
+        if full != name {
+            return None;
+        }
+        // `\vertx` and `\quadx` are commands that swallowed a variable.
+        for letters in 1..=2 {
+            let (stem, rest) = name.split_at_checked(name.len().checked_sub(letters)?)?;
+            if matches!(stem, "quad" | "qquad" | "left" | "right") {
+                self.at += 1 + stem.len();
+                return Some(());
+            }
+            let token = command(stem);
+            if !rest.is_empty() && matches!(token, Some(Token::Mark(_) | Token::Relation(_) | Token::Function(_))) {
+                self.push(token?, 1 + stem.len());
+                return Some(());
+            }
+        }
+        None
+    }
+
+    fn text_command(&mut self, name: &str, len: usize) -> Option<()> {
+        let rest = self.rest();
+        let after = rest[len..].trim_start();
+        let Some(content) = after.strip_prefix('{') else {
+            // `\mathbf v`.
+            self.at += len;
+            return Some(());
+        };
+        let end = closing_brace(content)?;
+        let inner = &content[..end];
+        let consumed = rest.len() - content.len() + end + 1;
+        if inner.contains(['\\', '^', '_', '=', '$', '{', '+']) || inner.bytes().any(|b| b.is_ascii_digit()) {
+            // Mathematics in upright letters: the braces group it.
+            self.at += rest.len() - after.len();
+            return Some(());
+        }
+        self.words(inner, consumed, matches!(name, "mathbf" | "textbf" | "bold"));
+        Some(())
+    }
+
     /// The content of a text command.
-    fn words(&mut self, content: &str, consumed: usize) {
-        let inner = content.trim().trim_end_matches(['.', ',']);
+    fn words(&mut self, content: &'a str, consumed: usize, bold: bool) {
+        let trimmed = content.trim();
+        let lead = trimmed.starts_with([',', ';']);
+        let inner = trimmed.trim_matches(|c: char| matches!(c, '.' | ',' | ';' | ':') || c.is_whitespace());
         let inner = inner.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
+        if lead || (inner.is_empty() && trimmed.ends_with([',', ';'])) {
+            self.push(Token::Mark(','), 0);
+        }
         let mut chars = inner.chars();
         match (chars.next(), chars.next()) {
             (None, _) => {
                 self.spaced = true;
                 self.at += consumed;
             }
-            (Some(c), None) if c.is_ascii_alphabetic() => self.push(Token::Symbol(c.to_string()), consumed),
+            (Some(c), None) if c.is_ascii_alphabetic() => {
+                let token = if bold { Token::Bold(inner) } else { Token::Symbol(inner) };
+                self.push(token, consumed);
+            }
             _ => {
-                let token = word(inner).unwrap_or_else(|| Token::Words(inner.to_owned()));
+                let token = word(inner).unwrap_or(Token::Words(inner));
                 self.push(token, consumed);
             }
         }
+        self.spaced |= content.ends_with(' ');
     }
 
     /// A run of letters outside a command.
@@ -428,55 +438,95 @@ impl<'a> Lexer<'a> {
         if let Some(token) = word(run) {
             return self.push(token, len);
         }
-        let first_len = 1;
         if len == 1 {
-            return self.push(Token::Symbol(run.to_owned()), len);
+            return self.push(Token::Symbol(run), 1);
         }
-        // `sinx` is written by people in a hurry.
-        if let Some(function) = function(&run[..len - 1]) {
-            self.push(Token::Function(function), len - 1);
-            return self.push(Token::Symbol(run[len - 1..].to_owned()), 1);
+        if run == "log" || run == "union" || run == "infinite" {
+            return self.push(Token::Words(run), len);
         }
-        let after_number = matches!(self.out.last(), Some(Spaced { token: Token::Number { .. }, .. }));
+        let after_number = self.after_number();
         if run.bytes().all(|b| b.is_ascii_uppercase()) {
             // A segment, an angle, a set of letters: one name, whose order of letters matters.
-            self.push(Token::Symbol(run.to_owned()), len);
-        } else if len > 3
-            || (after_number && super::units::is_known(run))
-            || run.as_bytes()[0].is_ascii_uppercase()
-        {
-            self.push(Token::Words(run.to_owned()), len);
-        } else {
-            // A product of variables.
-            for at in 0..len {
-                self.push(Token::Symbol(run[at..=at].to_owned()), first_len);
+            return self.push(Token::Symbol(run), len);
+        }
+        if !self.run_together(run) {
+            let product = len <= 3
+                && !(after_number && super::units::is_known(run))
+                && !run.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
+            if product {
+                for at in 0..len {
+                    self.push(Token::Symbol(&run[at..=at]), 1);
+                }
+            } else {
+                self.push(Token::Words(run), len);
             }
         }
     }
 
+    /// `sinx`, `xsin`, `cosxsiny`: functions and at most one letter between them.
+    fn run_together(&mut self, run: &'a str) -> bool {
+        let mut parts: Vec<(usize, usize, bool)> = Vec::new();
+        let mut at = 0;
+        while at < run.len() {
+            let rest = &run[at..];
+            let function = symbols::RUN_TOGETHER.iter().find(|name| rest.starts_with(**name));
+            let len = function.map_or(1, |name| name.len());
+            if function.is_none() && (parts.last().is_some_and(|part| !part.2) || matches!(rest.as_bytes(), [b't', ..]))
+            {
+                return false;
+            }
+            parts.push((at, len, function.is_some()));
+            at += len;
+        }
+        if !parts.iter().any(|part| part.2) {
+            return false;
+        }
+        for (at, len, function) in parts {
+            let part = &run[at..at + len];
+            match symbols::function(part) {
+                Some(named) if function => self.push(Token::Function(named), len),
+                _ => self.push(Token::Symbol(part), len),
+            }
+        }
+        true
+    }
+
     fn number(&mut self) -> Option<()> {
         let rest = self.rest();
-        let (mut digits, mut at) = (String::new(), 0);
+        if let Some(len) = based(rest) {
+            self.push(Token::Based(rest[..len].to_uppercase()), len);
+            return Some(());
+        }
         let run = |at: usize| rest[at..].bytes().take_while(u8::is_ascii_digit).count();
+        if let Some(hex) = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
+            let len = hex.bytes().take_while(u8::is_ascii_hexdigit).count();
+            if len > 0 {
+                let value = UBig::from_str_radix(&hex[..len], 16).ok()?;
+                let value = Expr::Number(RBig::from(IBig::from(value)));
+                self.push(Token::Number { value, whole: true }, len + 2);
+                return Some(());
+            }
+        }
         let first = run(0);
-        digits.push_str(&rest[..first]);
-        at += first;
+        let (mut digits, mut at) = (rest[..first].to_owned(), first);
         // Groups of three after the first one to three digits, all by the same separator.
         if (1..=3).contains(&first) && !rest.starts_with('0') {
-            let separators: &[&str] = if self.brackets == 0 {
-                &[",", "{,}", "\\,", "\\!", ",\\!", "\u{202f}"]
-            } else {
-                &["{,}", "\\,", "\\!", ",\\!", "\u{202f}"]
-            };
-            for separator in separators {
+            for separator in [",", "{,}", "\\,", "\\!", ",\\!", ",\\! ", ", \\!", "\u{202f}", "\u{2009}", "\u{a0}", " "] {
                 let mut end = at;
                 let mut grouped = digits.clone();
+                let mut zero = false;
                 while rest[end..].starts_with(separator) && run(end + separator.len()) == 3 {
                     let start = end + separator.len();
                     grouped.push_str(&rest[start..start + 3]);
+                    zero |= rest[start..].starts_with('0');
                     end = start + 3;
                 }
-                if end > at {
+                // Between brackets a comma separates items, unless a group like `000` shows what it is.
+                let plain = matches!(separator, "," | " ");
+                let refused = plain && self.brackets > 0 && !(zero && separator == ",");
+                // A space groups only where nothing else could follow a number.
+                let refused = refused || (separator == " " && rest[end..].starts_with(['/', ' ', ',']));
+                if end > at && !refused {
                     digits = grouped;
                     at = end;
                     break;
@@ -485,29 +535,34 @@ impl<'a> Lexer<'a> {
         }
         let whole_digits = digits.len();
         let mut whole = true;
+        let mut recurring = None;
         if rest[at..].starts_with('.') {
             let fraction = run(at + 1);
+            recurring = repeated(&rest[at + 1 + fraction..], fraction == 0);
             // A full stop at the end of the text is punctuation, one before digits is a decimal point.
-            if fraction > 0 {
+            if fraction > 0 || recurring.is_some() {
                 digits.push_str(&rest[at + 1..at + 1 + fraction]);
                 whole = false;
                 at += 1 + fraction;
-            } else if whole_digits > 0 {
+            } else if whole_digits > 0 && !rest[at..].starts_with("..") {
                 at += 1;
                 whole = false;
             }
         }
         let places = digits.len() - whole_digits;
-        let integer: UBig = digits.parse().ok()?;
-        let scale = UBig::from(10_u8).pow(places);
-        let mut value = Expr::Number(RBig::from_parts(IBig::from(integer), scale));
+        let mut value = RBig::from_parts(IBig::from(digits.parse::<UBig>().ok()?), power_of_ten(places));
+        if let Some((block, len)) = recurring {
+            let nines = power_of_ten(block.len()) - UBig::ONE;
+            let tail = RBig::from_parts(IBig::from(block.parse::<UBig>().ok()?), nines * power_of_ten(places));
+            value += tail;
+            at += len;
+        }
+        let mut value = Expr::Number(value);
         if let Some((exponent, len)) = exponent(&rest[at..]) {
             whole = false;
             at += len;
-            let power = Expr::Power(
-                Box::new(Expr::integer(10)),
-                Box::new(Expr::Number(RBig::from(exponent.clone()))),
-            );
+            let power =
+                Expr::Power(Box::new(Expr::integer(10)), Box::new(Expr::Number(RBig::from(exponent.clone()))));
             value = Expr::product(vec![value, power]);
             if i64::try_from(&exponent).is_ok_and(|n| n.abs() <= MAX_WRITTEN_EXPONENT)
                 && let Some(written) = super::exact::value(&value)
@@ -518,6 +573,70 @@ impl<'a> Lexer<'a> {
         self.push(Token::Number { value, whole }, at);
         Some(())
     }
+}
+
+fn power_of_ten(n: usize) -> UBig {
+    UBig::from(10_u8).pow(n)
+}
+
+fn integer(digits: &str) -> Option<Expr> {
+    Some(Expr::Number(RBig::from(IBig::from(digits.parse::<UBig>().ok()?))))
+}
+
+/// The length of a command whose backslash and first letter became one control character.
+fn unescaped(rest: &str) -> Option<usize> {
+    let first = match rest.as_bytes().first()? {
+        0x0c => "f",
+        0x08 => "b",
+        _ => return None,
+    };
+    let letters = rest[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
+    let name = format!("{first}{}", &rest[1..=letters]);
+    let known = command(&name).is_some() || is_layout(&name) || name == "begin";
+    (letters > 1 && known).then_some(1 + letters)
+}
+
+/// The end of a group whose opening brace was before `text`.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return Some(at),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The block of digits that repeats for ever, and how long its notation is: `\overline{36}`, `\dot{3}`, `(3)`.
+fn repeated(rest: &str, first: bool) -> Option<(String, usize)> {
+    let block = |start: &str, end: &str| {
+        let content = rest.strip_prefix(start)?;
+        let digits = content.bytes().take_while(u8::is_ascii_digit).count();
+        (digits > 0 && content[digits..].starts_with(end))
+            .then(|| (content[..digits].to_owned(), start.len() + digits + end.len()))
+    };
+    for start in ["\\overline{", "\\bar{", "\\overline ", "\\bar ", "\\dot{", "\\dot "] {
+        let end = if start.ends_with('{') { "}" } else { "" };
+        let Some((digits, len)) = block(start, end) else { continue };
+        if !start.starts_with("\\dot") {
+            // Without braces only one digit is under the line.
+            let one = end.is_empty() && digits.len() > 1;
+            return (!one).then_some((digits, len));
+        }
+        // Dots stand on the first and the last digit of the block.
+        let after = &rest[len..];
+        let middle = after.bytes().take_while(u8::is_ascii_digit).count();
+        let last = after[middle..].strip_prefix("\\dot{").and_then(|last| last.get(..2)).filter(|s| s.ends_with('}'));
+        return Some(match last {
+            Some(last) => (format!("{digits}{}{}", &after[..middle], &last[..1]), len + middle + "\\dot{".len() + 2),
+            None => (digits, len),
+        });
+    }
+    // `0.(3)`: after digits the brackets would multiply.
+    if first { block("(", ")") } else { None }
 }
 
 /// The exponent of scientific notation at the start of `rest`, and its length. `2e` alone is twice Euler's
@@ -534,46 +653,31 @@ fn exponent(rest: &str) -> Option<(IBig, usize)> {
     Some((exponent, rest.len() - unsigned.len() + digits))
 }
 
-fn superscript(rest: &str) -> Option<(Expr, usize)> {
-    let digits: String = rest
-        .chars()
-        .map_while(|c| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|s| s == c))
-        .map(|d| d.to_string())
-        .collect();
-    let len = rest.chars().take(digits.len()).map(char::len_utf8).sum();
-    Some((Expr::Number(RBig::from(digits.parse::<UBig>().ok()?)), len))
+/// The length of digits that have a base as subscript. Letters count as digits only with a base above ten.
+fn based(rest: &str) -> Option<usize> {
+    let len = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let after = rest[len..].strip_prefix('_')?;
+    let base: String = after.trim_start_matches('{').chars().take_while(char::is_ascii_digit).collect();
+    let number: u32 = base.parse().ok().filter(|n| (11..=36).contains(n))?;
+    let letters = rest[..len].bytes().any(|b| b.is_ascii_alphabetic());
+    let valid = rest[..len].chars().all(|c| c.to_digit(number).is_some());
+    (letters && valid).then_some(len)
 }
 
-fn vulgar_fraction(c: char) -> Option<Expr> {
-    let (top, bottom): (i64, u8) = match c {
-        '½' => (1, 2),
-        '⅓' => (1, 3),
-        '⅔' => (2, 3),
-        '¼' => (1, 4),
-        '¾' => (3, 4),
-        '⅕' => (1, 5),
-        '⅛' => (1, 8),
-        _ => return None,
-    };
-    Some(Expr::Number(RBig::from_parts(top.into(), bottom.into())))
-}
+const SUPERSCRIPTS: [char; 12] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹', '⁻', '⁺'];
+const SUBSCRIPTS: [char; 12] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉', '₋', '₊'];
 
-fn greek_letter(c: char) -> Option<&'static str> {
-    Some(match c {
-        'π' => "π",
-        'α' => "alpha",
-        'β' => "beta",
-        'γ' => "gamma",
-        'δ' => "delta",
-        'ε' => "epsilon",
-        'θ' => "theta",
-        'λ' => "lambda",
-        'μ' => "mu",
-        'ρ' => "rho",
-        'σ' => "sigma",
-        'τ' => "tau",
-        'φ' => "phi",
-        'ω' => "omega",
-        _ => return None,
-    })
+/// Small raised or lowered digits: the sign, the digits, and their length.
+fn script(rest: &str, alphabet: &[char; 12]) -> Option<(bool, String, usize)> {
+    let (mut digits, mut len, mut negative) = (String::new(), 0, false);
+    for c in rest.chars() {
+        match alphabet.iter().position(|known| *known == c) {
+            Some(10) if digits.is_empty() => negative = true,
+            Some(11) if digits.is_empty() => {}
+            Some(digit @ 0..=9) => digits.push(char::from(b'0' + digit as u8)),
+            _ => break,
+        }
+        len += c.len_utf8();
+    }
+    (!digits.is_empty()).then_some((negative, digits, len))
 }

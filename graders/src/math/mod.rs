@@ -17,15 +17,21 @@
 
 mod ball;
 mod compare;
+mod environments;
 mod exact;
 mod expr;
+mod functions;
 mod lexer;
+mod matrix;
 mod modular;
 mod numeric;
+mod operators;
 mod parser;
 mod policy;
+mod symbols;
 mod terms;
 mod units;
+mod words;
 
 use std::sync::Arc;
 
@@ -122,8 +128,8 @@ impl Judge {
         }
         let wordy = |reference: &&Value| matches!(reference, Value::Text(_));
         let Some(answer) = read(text) else {
-            let normal = words(text);
-            let same = |reference: &Value| matches!(reference, Value::Text(text) if words(text) == normal);
+            let normal = words::normal(text, false);
+            let same = |reference: &Value| matches!(reference, Value::Text(text) if words::normal(text, false) == normal);
             return if self.references.iter().any(same) {
                 scores.right(Reason::Equivalent).with("method", "text")
             } else if self.references.iter().all(|reference| wordy(&reference)) {
@@ -162,55 +168,10 @@ fn read(text: &str) -> Option<Value> {
     if bare.len() > lexer::MAX_BYTES {
         return None;
     }
-    if let Some(prose) = prose(bare) {
+    if let Some(prose) = words::prose(bare) {
         return Some(Value::Text(prose));
     }
     parser::parse(bare)
-}
-
-/// Short words that are answers rather than products of variables.
-const SHORT_WORDS: [&str; 12] =
-    ["yes", "no", "odd", "one", "two", "six", "ten", "red", "mon", "tue", "up", "all"];
-
-/// The words of a text that is nothing else.
-fn prose(text: &str) -> Option<String> {
-    let mut plain = text.to_owned();
-    for command in ["\\textbf{", "\\textit{", "\\textrm{", "\\text{", "\\mathrm{", "\\mbox{"] {
-        plain = plain.replace(command, "{");
-    }
-    let plain = plain.replace(['{', '}', '$'], " ").replace("\\ ", " ");
-    let allowed = |c: char| {
-        c.is_alphabetic() || c.is_whitespace() || matches!(c, '-' | '\'' | '’' | '.' | ',' | '(' | ')')
-    };
-    if !plain.chars().all(allowed) {
-        return None;
-    }
-    let mut spoken = false;
-    for word in plain.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
-        let symbol =
-            lexer::function(word).is_some() || matches!(word, "pi" | "infinity" | "inf" | "oo" | "infty");
-        if symbol {
-            return None;
-        }
-        let lower = word.to_lowercase();
-        let capitals = word.chars().all(char::is_uppercase);
-        let long =
-            word.chars().count() > 3 || (word.chars().count() > 1 && word.starts_with(char::is_uppercase));
-        spoken |= (long && !capitals) || SHORT_WORDS.contains(&lower.as_str());
-    }
-    spoken.then(|| words(&plain))
-}
-
-/// Words as they are compared: without case, layout, articles and punctuation at the ends.
-fn words(text: &str) -> String {
-    let plain = text.replace(['{', '}', '$'], " ").to_lowercase();
-    let mut words: Vec<&str> = plain.split_whitespace().collect();
-    while let Some("the" | "a" | "an") = words.first().copied()
-        && words.len() > 1
-    {
-        words.remove(0);
-    }
-    words.join(" ").trim_matches(['.', ',', ';', '!', '(', ')']).to_owned()
 }
 
 /// The number that a text states as a whole, if it is rational: `1/2`, `x = 3`, `1,200 km`, `50\%` (which is

@@ -1,58 +1,108 @@
-//! From tokens to a [`Value`]: LaTeX and plain notation, with one meaning for each text.
+//! From tokens to a [`Value`]: LaTeX and plain notation.
 //!
-//! The whole text must be read. There is no partial parse: `4\sqrt(2)` is never 4.
+//! The whole text must be read. There is no partial parse: `4\sqrt(2)` is never 4. A text has one meaning, but
+//! for the few that notation leaves open; those are its readings.
 
 use dashu::rational::RBig;
 
 use super::exact;
 use super::expr::{Expr, Function, Join, Relation, SetOperation, Unit, Value};
 use super::lexer::{Spaced, Token, tokens};
+use super::matrix;
+use super::symbols::{APPROXIMATELY, CONGRUENT};
 use super::units;
 
 /// The deepest nesting of brackets, exponents and arguments.
 const MAX_DEPTH: u32 = 48;
 /// The most items of a list, set or matrix.
 pub(super) const MAX_ITEMS: usize = 64;
+/// The most steps that one attempt at reading may take; an attempt that fails may be made again otherwise.
+const MAX_STEPS: u32 = 60_000;
 
 /// The name of the base of a logarithm that names none. No text can name it otherwise.
 pub(super) const UNNAMED_BASE: &str = "\\log";
 
 /// The answer that `text` states, or `None` when it cannot be read.
 pub(super) fn parse(text: &str) -> Option<Value> {
-    let tokens = tokens(text)?;
-    if tokens.is_empty() {
-        return None;
-    }
-    let twofold = tokens.iter().any(|t| matches!(t.token, Token::Mark('±' | '∓')));
-    let read = |plus: bool| {
-        let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, plus, in_bars: 0 };
-        let value = parser.list()?;
-        (parser.at == tokens.len()).then_some(value)
-    };
-    let first = read(true)?;
-    if !twofold {
-        return Some(first);
-    }
-    // `x = 1 ± 2` states two values, and so does every item of a list that has the sign.
-    let mut items = Vec::new();
-    for value in [first, read(false)?] {
-        match value {
-            Value::List(inner, _) => items.extend(inner),
-            other => items.push(other),
-        }
-    }
-    items.dedup();
-    Some(Value::List(items, Join::Comma))
+    read(text).ok()
 }
 
-pub(super) struct Parser<'a> {
-    pub(super) tokens: &'a [Spaced],
+/// The answer that `text` states, or the byte at which reading stopped.
+pub(super) fn read(text: &str) -> Result<Value, usize> {
+    let tokens = tokens(text)?;
+    if tokens.is_empty() {
+        return Err(0);
+    }
+    let twofold = tokens.iter().any(|t| matches!(t.token, Token::Mark('±' | '∓')));
+    let wide = tokens.iter().any(|t| t.token == Token::Wide);
+    let reversed = reversed_brackets(&tokens);
+    let mut furthest = 0;
+    // Wide space is mere space, or else it separates items.
+    for separating in [false, true] {
+        if separating && !wide {
+            break;
+        }
+        let mut attempt = |plus: bool| {
+            let mut parser = Parser::new(&tokens, plus, separating, reversed);
+            let value = parser.statement();
+            furthest = furthest.max(parser.furthest);
+            value
+        };
+        let Some(first) = attempt(true) else { continue };
+        if !twofold {
+            return Ok(first);
+        }
+        // `x = 1 ± 2` states two values, and so does every item of a list that has the sign.
+        let Some(second) = attempt(false) else { continue };
+        let mut items = Vec::new();
+        for value in [first, second] {
+            match value {
+                Value::List(inner, _) | Value::Set(inner) => items.extend(inner),
+                other => items.push(other),
+            }
+        }
+        items.dedup();
+        return Ok(Value::List(items, Join::Or));
+    }
+    Err(tokens.get(furthest).map_or(text.len(), |token| token.at))
+}
+
+/// Whether square brackets stand the French way, as in `]0, 1[`.
+fn reversed_brackets(tokens: &[Spaced<'_>]) -> bool {
+    let mut open = 0_u32;
+    for token in tokens {
+        match token.token {
+            Token::Mark('[' | '(') => open += 1,
+            Token::Mark(']' | ')') if open == 0 => return true,
+            Token::Mark(']' | ')') => open -= 1,
+            _ => {}
+        }
+    }
+    open > 0 && matches!(tokens.last(), Some(Spaced { token: Token::Mark('['), .. }))
+}
+
+pub(super) struct Parser<'t, 'a> {
+    pub(super) tokens: &'t [Spaced<'a>],
     pub(super) at: usize,
     depth: u32,
+    steps: u32,
+    /// The furthest token that was looked at.
+    furthest: usize,
     /// Whether `±` reads as plus.
     plus: bool,
+    /// Whether wide space separates items.
+    separating: bool,
+    /// Whether square brackets open to the left.
+    pub(super) reversed: bool,
     /// Open absolute values: a bar closes the innermost.
     pub(super) in_bars: u32,
+    /// Whether a colon ends an item: in a set it stands before the condition.
+    pub(super) in_set: bool,
+    /// Open integrals, and the variable after the `d` that ended the innermost.
+    pub(super) integrals: u32,
+    pub(super) differential: Option<Box<str>>,
+    /// Between the bars of a determinant or in an argument that has no lists.
+    pub(super) environments: u32,
 }
 
 /// The expression that a value is as a part of another.
@@ -61,6 +111,11 @@ pub(super) fn expr(value: Value) -> Option<Expr> {
         Value::Expr(expr) => Some(expr),
         Value::Quantity(expr, Unit::Percent) => Some(hundredths(expr)),
         Value::Ratio(parts) => quotient(&parts),
+        // Braces that are drawn may be mere brackets.
+        Value::Set(items) => {
+            let [only] = <[Value; 1]>::try_from(items).ok()?;
+            expr(only)
+        }
         _ => None,
     }
 }
@@ -80,20 +135,54 @@ pub(super) fn hundredths(expr: Expr) -> Expr {
     Expr::product(vec![Expr::Number(RBig::from_parts(1.into(), 100_u8.into())), expr])
 }
 
-impl<'a> Parser<'a> {
-    pub(super) fn peek(&self) -> Option<&'a Token> {
+impl<'t, 'a> Parser<'t, 'a> {
+    fn new(tokens: &'t [Spaced<'a>], plus: bool, separating: bool, reversed: bool) -> Self {
+        Self {
+            tokens,
+            at: 0,
+            depth: 0,
+            steps: 0,
+            furthest: 0,
+            plus,
+            separating,
+            reversed,
+            in_bars: 0,
+            in_set: false,
+            integrals: 0,
+            differential: None,
+            environments: 0,
+        }
+    }
+
+    fn skip_wide(&mut self) {
+        while !self.separating && matches!(self.tokens.get(self.at), Some(Spaced { token: Token::Wide, .. })) {
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn peek(&mut self) -> Option<&'t Token<'a>> {
+        self.skip_wide();
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return None;
+        }
+        self.furthest = self.furthest.max(self.at);
         self.tokens.get(self.at).map(|t| &t.token)
     }
 
-    pub(super) fn peek_at(&self, ahead: usize) -> Option<&'a Token> {
+    pub(super) fn peek_at(&self, ahead: usize) -> Option<&'t Token<'a>> {
         self.tokens.get(self.at + ahead).map(|t| &t.token)
+    }
+
+    pub(super) fn previous(&self) -> Option<&'t Token<'a>> {
+        self.tokens.get(self.at.checked_sub(1)?).map(|t| &t.token)
     }
 
     pub(super) fn spaced(&self) -> bool {
         self.tokens.get(self.at).is_some_and(|t| t.spaced)
     }
 
-    pub(super) fn mark(&self, c: char) -> bool {
+    pub(super) fn mark(&mut self, c: char) -> bool {
         self.peek() == Some(&Token::Mark(c))
     }
 
@@ -113,87 +202,188 @@ impl<'a> Parser<'a> {
         result
     }
 
+    /// Reads from here by `parse`, or goes back.
+    pub(super) fn attempt<T>(&mut self, parse: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let (at, depth, bars) = (self.at, self.depth, self.in_bars);
+        let result = parse(self);
+        if result.is_none() {
+            (self.at, self.depth, self.in_bars) = (at, depth, bars);
+        }
+        result
+    }
+
+    /// All of the text.
+    fn statement(&mut self) -> Option<Value> {
+        // What follows an implication is what is stated.
+        let implied = self.tokens.iter().rposition(|t| t.token == Token::Implies);
+        self.at = implied.map_or(0, |at| at + 1);
+        let value = self.list()?;
+        self.peek();
+        (self.at == self.tokens.len()).then_some(value)
+    }
+
     /// Items without brackets around them.
     pub(super) fn list(&mut self) -> Option<Value> {
-        let mut items = vec![self.item()?];
+        self.items(None)
+    }
+
+    /// A list that starts with this item, or with one to be read.
+    pub(super) fn items(&mut self, first: Option<Value>) -> Option<Value> {
+        // Groups that a semicolon or the word "or" divides, each with its items.
+        let mut groups: Vec<Vec<Value>> = vec![vec![match first {
+            Some(first) => first,
+            None => self.item()?,
+        }]];
+        let (mut semicolon, mut or, mut and, mut count) = (false, false, false, 1);
         loop {
-            let mut separated = false;
-            while matches!(self.peek(), Some(Token::Separator | Token::Mark(',' | ';'))) {
+            let (mut separated, mut group) = (false, false);
+            loop {
+                match self.peek() {
+                    Some(Token::Mark(',')) | Some(Token::Wide) => {}
+                    Some(Token::Mark(';')) => (semicolon, group) = (true, true),
+                    Some(Token::Separator(Join::Or)) => (or, group) = (true, true),
+                    Some(Token::Separator(_)) => and = true,
+                    Some(Token::Row) if self.environments == 0 => (semicolon, group) = (true, true),
+                    _ => break,
+                }
                 self.at += 1;
                 separated = true;
             }
-            if !separated {
+            // `5, where k is an integer` and a comma at the end separate nothing.
+            if !separated || self.peek().is_none() {
                 break;
             }
-            if items.len() >= MAX_ITEMS {
+            count += 1;
+            if count > MAX_ITEMS {
                 return None;
             }
-            items.push(self.item()?);
+            let item = self.item()?;
+            match groups.last_mut() {
+                Some(last) if !group => last.push(item),
+                _ => groups.push(vec![item]),
+            }
         }
-        if items.len() == 1 { items.pop() } else { Some(Value::List(items, Join::Comma)) }
+        let join = if or { Join::Or } else if and { Join::And } else { Join::Comma };
+        let several = groups.iter().any(|group| group.len() > 1);
+        if groups.len() > 1 && several && (semicolon || or) {
+            let groups = groups.into_iter().map(|mut items| {
+                if items.len() == 1 {
+                    items.pop()
+                } else {
+                    Some(Value::Tuple { open: '(', close: ')', items })
+                }
+            });
+            return Some(Value::List(groups.collect::<Option<_>>()?, Join::Or));
+        }
+        let mut items: Vec<Value> = groups.into_iter().flatten().collect();
+        if items.len() == 1 { items.pop() } else { Some(Value::List(spread(items), join)) }
     }
 
     /// One item: a value or a chain of relations.
     fn item(&mut self) -> Option<Value> {
-        let first = self.union()?;
-        if self.peek() == Some(&Token::Element) {
-            self.at += 1;
-            expr(first)?;
-            let set = self.union()?;
-            return matches!(set, Value::Tuple { .. } | Value::Set(_) | Value::Combined(..)).then_some(set);
+        let first = self.side()?;
+        match self.peek() {
+            Some(Token::Element | Token::NotElement) => {
+                let outside = self.peek() == Some(&Token::NotElement);
+                self.at += 1;
+                let set = self.side()?;
+                let set = if outside {
+                    Value::Combined(SetOperation::Difference, vec![Value::Domain(super::expr::Domain::Reals), set])
+                } else {
+                    set
+                };
+                return match first {
+                    Value::Expr(element) => Some(Value::Element(element, Box::new(set))),
+                    _ => None,
+                };
+            }
+            Some(Token::Pmod | Token::Mod) => return self.modulus(None, expr(first)?),
+            Some(Token::Mark('(')) if matches!(self.peek_at(1), Some(Token::Mod)) => {
+                return self.modulus(None, expr(first)?);
+            }
+            _ => {}
         }
         let mut sides = vec![first];
         let mut relations = Vec::new();
         while let Some(Token::Relation(relation)) = self.peek() {
             self.at += 1;
             relations.push(*relation);
-            sides.push(self.union()?);
+            sides.push(self.side()?);
             if sides.len() > MAX_ITEMS {
                 return None;
             }
         }
+        if relations == [CONGRUENT] && self.modulus_follows() {
+            let (right, left) = (expr(sides.pop()?)?, expr(sides.pop()?)?);
+            return self.modulus(Some(left), right);
+        }
         if relations.is_empty() {
             return sides.pop();
         }
-        // A name for something that is no expression: the thing itself is the answer.
-        if relations == [Relation::Equal]
-            && !matches!(sides.get(1), Some(Value::Expr(_)))
-            && matches!(sides.first(), Some(Value::Expr(_) | Value::Tuple { .. }))
-        {
-            let named = match sides.first() {
-                Some(Value::Expr(name)) => is_name(name),
-                _ => true,
-            };
-            return if named { sides.pop() } else { None };
-        }
-        let sides: Vec<Expr> = sides.into_iter().map(expr).collect::<Option<_>>()?;
-        Some(Value::Chain { sides, relations })
+        chain(sides, relations)
     }
 
-    fn union(&mut self) -> Option<Value> {
-        let first = self.measured()?;
-        if self.peek() != Some(&Token::Cup) {
-            return Some(first);
+    fn modulus_follows(&mut self) -> bool {
+        match self.peek() {
+            Some(Token::Pmod | Token::Mod) => true,
+            Some(Token::Mark('(')) => matches!(self.peek_at(1), Some(Token::Mod)),
+            _ => false,
         }
-        let mut parts = vec![first];
-        while self.peek() == Some(&Token::Cup) {
+    }
+
+    /// `\pmod{5}`, `(mod 5)`, `mod 5`, after what is known up to it.
+    fn modulus(&mut self, left: Option<Expr>, right: Expr) -> Option<Value> {
+        let round = self.take('(');
+        self.at += 1;
+        let modulus = expr(self.sum()?)?;
+        (!round || self.take(')')).then_some(Value::Congruence { left, right, modulus })
+    }
+
+    /// Values joined by set operators.
+    fn side(&mut self) -> Option<Value> {
+        let mut value = self.measured()?;
+        while let Some(Token::SetOperator(operation)) = self.peek() {
             self.at += 1;
-            parts.push(self.measured()?);
+            let operand = |value: Value| match value {
+                Value::Expr(expr @ (Expr::Variable(_) | Expr::Apply(..))) => Some(Value::Expr(expr)),
+                set @ (Value::Tuple { .. }
+                | Value::Set(_)
+                | Value::Combined(..)
+                | Value::Domain(_)
+                | Value::Builder { .. }) => Some(set),
+                _ => None,
+            };
+            let (left, right) = (operand(value)?, operand(self.measured()?)?);
+            value = match left {
+                Value::Combined(same, mut parts) if same == *operation => {
+                    parts.push(right);
+                    if parts.len() > MAX_ITEMS {
+                        return None;
+                    }
+                    Value::Combined(same, parts)
+                }
+                left => Value::Combined(*operation, vec![left, right]),
+            };
         }
-        let sets = parts.iter().all(|part| matches!(part, Value::Tuple { .. } | Value::Set(_)));
-        (sets && parts.len() <= MAX_ITEMS).then_some(Value::Combined(SetOperation::Union, parts))
+        Some(value)
     }
 
     /// A value with the unit that may follow it.
     fn measured(&mut self) -> Option<Value> {
-        if let Some(Token::Words(words)) = self.peek() {
-            self.at += 1;
-            return Some(Value::Text(words.clone()));
-        }
-        if let Some(ratio) = self.ratio() {
-            return Some(ratio);
+        if let Some(words) = self.leading_words() {
+            return Some(words);
         }
         let value = self.sum()?;
+        if self.mark(':') && !self.in_set {
+            let mut parts = vec![expr(value)?];
+            while self.take(':') {
+                parts.push(expr(self.sum()?)?);
+                if parts.len() > MAX_ITEMS {
+                    return None;
+                }
+            }
+            return Some(Value::Ratio(parts));
+        }
         let mut name = String::new();
         while let Some(token) = self.peek() {
             match token {
@@ -205,17 +395,8 @@ impl<'a> Parser<'a> {
                 }
                 Token::Mark('/') if !name.is_empty() => name.push('/'),
                 Token::Mark('^') if !name.is_empty() => {
-                    let braced = self.peek_at(1) == Some(&Token::Mark('{'));
-                    let at = 1 + usize::from(braced);
-                    let Some(Token::Number { value: Expr::Number(n), whole: true }) = self.peek_at(at) else {
-                        return None;
-                    };
-                    if braced && self.peek_at(at + 1) != Some(&Token::Mark('}')) {
-                        return None;
-                    }
                     name.push('^');
-                    name.push_str(&n.to_string());
-                    self.at += at + usize::from(braced);
+                    name.push_str(&self.unit_exponent()?);
                 }
                 _ => break,
             }
@@ -224,64 +405,84 @@ impl<'a> Parser<'a> {
         if name.is_empty() {
             return Some(value);
         }
-        let Value::Expr(mut value) = value else { return None };
-        let (first, rest) = name.split_once(' ').unwrap_or((name.as_str(), ""));
-        if let Some(factor) = units::multiplier(first) {
-            value = Expr::product(vec![value, Expr::Number(RBig::from(factor))]);
-            if rest.is_empty() {
-                return Some(Value::Expr(value));
-            }
-            return Some(Value::Quantity(value, units::unit(rest)?));
-        }
-        Some(Value::Quantity(value, units::unit(&name)?))
+        quantity(value, &name)
     }
 
-    /// `3:4` alone.
-    fn ratio(&mut self) -> Option<Value> {
-        let whole = |token: Option<&Token>| match token {
-            Some(Token::Number { value: Expr::Number(n), whole: true }) => Some(n.clone()),
-            _ => None,
+    /// The exponent of a unit; the last of its tokens is left to be passed.
+    fn unit_exponent(&mut self) -> Option<String> {
+        let braced = self.peek_at(1) == Some(&Token::Mark('{'));
+        let mut at = 1 + usize::from(braced);
+        let negative = self.peek_at(at) == Some(&Token::Mark('-'));
+        at += usize::from(negative);
+        let Some(Token::Number { value: Expr::Number(n), whole: true }) = self.peek_at(at) else {
+            return None;
         };
-        let (left, right) = (whole(self.peek())?, whole(self.peek_at(2))?);
-        let ends = matches!(
-            self.peek_at(3),
-            None | Some(
-                Token::Separator | Token::Relation(_) | Token::Mark(',' | ';' | ')' | ']' | '}' | '⦄')
-            )
-        );
-        if self.peek_at(1) != Some(&Token::Mark(':')) || !ends {
+        if braced && self.peek_at(at + 1) != Some(&Token::Mark('}')) {
             return None;
         }
-        self.at += 3;
-        Some(Value::Ratio(vec![Expr::Number(left), Expr::Number(right)]))
+        self.at += at + usize::from(braced);
+        Some(format!("{}{n}", if negative { "-" } else { "" }))
+    }
+
+    /// Words at the start of a side: the name of something, or an answer in words.
+    fn leading_words(&mut self) -> Option<Value> {
+        let start = self.at;
+        let mut name = String::new();
+        while let Some(Token::Words(words)) = self.peek() {
+            if !name.is_empty() {
+                name.push(' ');
+            }
+            name.push_str(words);
+            self.at += 1;
+        }
+        if name.is_empty() {
+            return None;
+        }
+        match self.peek() {
+            Some(Token::Relation(_)) => Some(Value::Expr(Expr::Variable(name.to_lowercase().into()))),
+            None
+            | Some(
+                Token::Separator(_) | Token::Mark(',' | ';' | ')' | ']' | '}' | '⦄' | '&') | Token::Row | Token::End(_),
+            ) => Some(match super::words::number(&name) {
+                Some(number) => Value::Expr(Expr::integer(number)),
+                None => Value::Text(name),
+            }),
+            _ => {
+                self.at = start;
+                None
+            }
+        }
     }
 
     pub(super) fn sum(&mut self) -> Option<Value> {
         self.deeper(|parser| {
-            let first = parser.signed()?;
-            if !matches!(parser.peek(), Some(Token::Mark('+' | '-' | '±' | '∓'))) {
-                return Some(first);
-            }
-            let mut terms = vec![expr(first)?];
+            let mut value = parser.signed()?;
+            let mut terms = Vec::new();
             while let Some(Token::Mark('+' | '-' | '±' | '∓')) = parser.peek() {
-                terms.push(expr(parser.signed()?)?);
+                if parser.differential.is_some() {
+                    break;
+                }
+                let next = parser.signed()?;
+                match (value, next) {
+                    (Value::Expr(left), Value::Expr(right)) => {
+                        if terms.is_empty() {
+                            terms.push(left);
+                        }
+                        terms.push(right);
+                        value = Value::Expr(Expr::integer(0));
+                    }
+                    (left, right) if terms.is_empty() => value = matrix::add(left, right)?,
+                    _ => return None,
+                }
             }
-            Some(Value::Expr(Expr::sum(terms)))
+            Some(if terms.is_empty() { value } else { Value::Expr(Expr::sum(terms)) })
         })
     }
 
-    /// A product with any signs before it.
+    /// A product with any signs before it. The signs belong to its first factor, as `-7 mod 3` shows.
     fn signed(&mut self) -> Option<Value> {
         let negative = self.signs();
-        let value = self.product()?;
-        if !negative {
-            return Some(value);
-        }
-        Some(match value {
-            Value::Expr(expr) => Value::Expr(expr.negated()),
-            Value::Quantity(expr, unit) => Value::Quantity(expr.negated(), unit),
-            _ => return None,
-        })
+        self.product(negative)
     }
 
     pub(super) fn signs(&mut self) -> bool {
@@ -298,69 +499,89 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn product(&mut self) -> Option<Value> {
-        let first = self.power()?;
-        let mut factors = Vec::new();
-        let mut first = Some(first);
-        loop {
-            let divide = match self.peek() {
-                Some(Token::Mark('*')) => Some(false),
-                Some(Token::Mark('/' | ':')) => Some(true),
-                _ => None,
-            };
-            let factor = if let Some(divide) = divide {
-                self.at += 1;
-                let negative = self.signs();
-                let factor = expr(self.power()?)?;
-                let factor = if negative { factor.negated() } else { factor };
-                if divide { factor.inverse() } else { factor }
-            } else if self.starts_factor() {
-                expr(self.power()?)?
-            } else {
-                break;
-            };
-            if let Some(first) = first.take() {
-                factors.push(expr(first)?);
-            }
-            factors.push(factor);
+    pub(super) fn product(&mut self, negative: bool) -> Option<Value> {
+        let mut value = self.power()?;
+        if negative {
+            value = matrix::negated(value)?;
         }
-        match first {
-            Some(alone) => Some(alone),
-            None => Some(Value::Expr(Expr::product(factors))),
+        loop {
+            if self.differential.is_some() {
+                return Some(value);
+            }
+            let operator = match self.peek() {
+                Some(Token::Mark('*')) => '*',
+                Some(Token::Mark('/')) => '/',
+                Some(Token::Mod) => 'm',
+                Some(Token::Mark('(')) if matches!(self.peek_at(1), Some(Token::Mod)) => return Some(value),
+                _ if self.starts_factor() => ' ',
+                _ => return Some(value),
+            };
+            if operator == 'm' && self.in_congruence() {
+                return Some(value);
+            }
+            self.at += usize::from(operator != ' ');
+            let negative = operator != ' ' && self.signs();
+            let factor = self.power()?;
+            let factor = if negative { matrix::negated(factor)? } else { factor };
+            value = match operator {
+                '/' => matrix::times(value, Value::Expr(expr(factor)?.inverse()))?,
+                'm' => Value::Expr(Expr::Call(Function::Modulo, vec![expr(value)?, expr(factor)?])),
+                _ => matrix::times(value, factor)?,
+            };
         }
     }
 
-    /// Whether a factor may follow without an operator. A number may not: `x2` has no one meaning.
-    pub(super) fn starts_factor(&self) -> bool {
+    /// Whether `mod` here ends a congruence and is no operator: after `≡`.
+    fn in_congruence(&self) -> bool {
+        self.tokens.get(..self.at).unwrap_or_default().iter().rev().any(|t| t.token == Token::Relation(CONGRUENT))
+    }
+
+    /// Whether a factor may follow without an operator.
+    pub(super) fn starts_factor(&mut self) -> bool {
         match self.peek() {
             Some(
                 Token::Symbol(_)
+                | Token::Bold(_)
+                | Token::Accent(_)
                 | Token::Function(_)
                 | Token::Frac
                 | Token::Binom
                 | Token::Sqrt
-                | Token::Mark('(' | '{' | '[' | '⌊' | '⌈'),
+                | Token::Operator(_)
+                | Token::Integral(_)
+                | Token::Limit
+                | Token::Begin(_)
+                | Token::Mark('(' | '{' | '⌊' | '⌈' | '⦃'),
             ) => true,
+            Some(Token::Mark('[')) => !self.reversed,
             Some(Token::Mark('|')) => self.in_bars == 0,
+            // `x2` is twice x; after a number or a bracket a number would have no one meaning.
+            Some(Token::Number { .. }) => {
+                matches!(self.previous(), Some(Token::Symbol(_)))
+                    || (matches!(self.previous(), Some(Token::Mark('!'))))
+            }
             _ => false,
         }
     }
 
     pub(super) fn power(&mut self) -> Option<Value> {
         self.deeper(|parser| {
+            parser.peek();
             let start = parser.at;
             let mut value = parser.primary()?;
             if let (Some(Token::Number { value: whole, whole: true }), true) =
                 (parser.tokens.get(start).map(|t| &t.token), parser.at == start + 1)
                 && let Some(fraction) = parser.mixed_fraction()
             {
-                return Some(Value::Expr(Expr::sum(vec![whole.clone(), fraction])));
+                value = Value::Expr(Expr::sum(vec![whole.clone(), fraction]));
             }
             loop {
                 value = match parser.peek() {
-                    Some(Token::Mark('!')) if parser.peek_at(1) != Some(&Token::Mark('!')) => {
+                    Some(Token::Mark('!')) => {
                         parser.at += 1;
-                        Value::Expr(Expr::Call(Function::Factorial, vec![expr(value)?]))
+                        let function =
+                            if parser.take('!') { Function::DoubleFactorial } else { Function::Factorial };
+                        Value::Expr(Expr::Call(function, vec![expr(value)?]))
                     }
                     Some(Token::Mark('%')) => {
                         parser.at += 1;
@@ -373,15 +594,12 @@ impl<'a> Parser<'a> {
                     }
                     Some(Token::Mark('^')) => {
                         parser.at += 1;
-                        let base = expr(value)?;
-                        if parser.degree_sign() {
-                            Value::Expr(Expr::product(vec![base, Expr::Degree]))
-                        } else {
-                            let negative = parser.signs();
-                            let exponent = expr(parser.power()?)?;
-                            let exponent = if negative { exponent.negated() } else { exponent };
-                            Value::Expr(Expr::Power(Box::new(base), Box::new(exponent)))
-                        }
+                        parser.raised(value)?
+                    }
+                    Some(Token::Choose) => {
+                        parser.at += 1;
+                        let lower = parser.power()?;
+                        Value::Expr(super::terms::binomial(expr(value)?, expr(lower)?))
                     }
                     _ => return Some(value),
                 };
@@ -389,26 +607,66 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// What `^` and the exponent that follows make of a base.
+    fn raised(&mut self, value: Value) -> Option<Value> {
+        if self.degree_sign() {
+            return Some(Value::Expr(Expr::product(vec![expr(value)?, Expr::Degree])));
+        }
+        if self.prime_marks() {
+            // `x^{\prime}` and `f^\prime(x)`.
+            return match value {
+                Value::Expr(Expr::Variable(name)) => Some(Value::Expr(Expr::Variable(format!("{name}'").into()))),
+                _ => None,
+            };
+        }
+        let empty = self.mark('{') && self.peek_at(1) == Some(&Token::Mark('}'));
+        if empty {
+            self.at += 2;
+            return Some(value);
+        }
+        if let Value::Matrix(rows) = value {
+            return matrix::power(rows, self);
+        }
+        let negative = self.signs();
+        let exponent = expr(self.power()?)?;
+        let exponent = if negative { exponent.negated() } else { exponent };
+        let mut base = expr(value)?;
+        // `x^2_1` is `x_1^2`.
+        if self.mark('_')
+            && let Expr::Variable(name) = &base
+            && !name.contains('_')
+        {
+            base = self.subscripted(&name.clone())?;
+        }
+        Some(Value::Expr(Expr::Power(Box::new(base), Box::new(exponent))))
+    }
+
     fn degree_sign(&mut self) -> bool {
-        let plain = self.mark('°');
-        let braced = self.mark('{')
-            && self.peek_at(1) == Some(&Token::Mark('°'))
-            && self.peek_at(2) == Some(&Token::Mark('}'));
-        self.at += if plain {
-            1
-        } else if braced {
-            3
-        } else {
-            0
-        };
-        plain || braced
+        self.marked_exponent('°') == 1
+    }
+
+    fn prime_marks(&mut self) -> bool {
+        self.marked_exponent('\'') > 0
+    }
+
+    /// How many marks of one kind are the whole exponent; passes them.
+    fn marked_exponent(&mut self, mark: char) -> usize {
+        let braced = self.mark('{');
+        let first = usize::from(braced);
+        let count = (first..).take_while(|at| self.peek_at(*at) == Some(&Token::Mark(mark))).count();
+        let closed = !braced || self.peek_at(first + count) == Some(&Token::Mark('}'));
+        if count == 0 || !closed {
+            return 0;
+        }
+        self.at += count + 2 * first;
+        count
     }
 
     /// The fraction of a mixed number, after its whole part.
     fn mixed_fraction(&mut self) -> Option<Expr> {
         let start = self.at;
         let fraction = match self.peek() {
-            Some(Token::Frac) => self.primary().and_then(expr),
+            Some(Token::Frac) => self.attempt(|parser| parser.primary().and_then(expr)),
             // `1 1/2`, with white space, which keeps `11/2` apart.
             Some(Token::Number { value: Expr::Number(top), whole: true }) if self.spaced() => {
                 match (self.peek_at(1), self.peek_at(2)) {
@@ -425,12 +683,12 @@ impl<'a> Parser<'a> {
             _ => None,
         };
         // Only digits make a mixed number: in `2\frac{x}{3}` the parts are multiplied.
-        let fraction =
-            fraction.as_ref().and_then(exact::value).filter(|_| {
-                self.tokens.get(start..self.at).unwrap_or_default().iter().all(|t| {
+        let fraction = fraction.as_ref().and_then(exact::value).filter(|value| {
+            *value < RBig::ONE
+                && self.tokens.get(start..self.at).unwrap_or_default().iter().all(|t| {
                     matches!(t.token, Token::Frac | Token::Number { .. } | Token::Mark('{' | '}' | '/'))
                 })
-            });
+        });
         if fraction.is_none() {
             self.at = start;
         }
@@ -438,13 +696,138 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether an expression may name what stands on the other side: `x`, or `f(x)`.
+/// A value with a unit: words after it.
+fn quantity(value: Value, name: &str) -> Option<Value> {
+    if let Value::Ratio(_) = value {
+        return None;
+    }
+    let Value::Expr(mut value) = value else {
+        // A point or an interval may be measured as a whole.
+        return units::unit(name).map(|_| value);
+    };
+    let (first, rest) = name.split_once(' ').unwrap_or((name, ""));
+    if let Some(factor) = units::multiplier(first) {
+        value = Expr::product(vec![value, Expr::Number(RBig::from(factor))]);
+        if rest.is_empty() {
+            return Some(Value::Expr(value));
+        }
+        return Some(Value::Quantity(value, units::unit(rest)?));
+    }
+    if units::is_angle(name) {
+        return Some(Value::Expr(match name {
+            "rad" | "radian" | "radians" => value,
+            _ => Expr::product(vec![value, Expr::Degree]),
+        }));
+    }
+    Some(Value::Quantity(value, units::unit(name)?))
+}
+
+/// `n = 2, 3, 4` names each of the values.
+fn spread(items: Vec<Value>) -> Vec<Value> {
+    let Some(Value::Chain { sides, relations }) = items.first() else { return items };
+    let ([name, _], [Relation::Equal]) = (sides.as_slice(), relations.as_slice()) else { return items };
+    let bare = |item: &Value| matches!(item, Value::Expr(value) if *value != Expr::Variable("…".into()));
+    if !is_name(name) || !items.iter().skip(1).all(bare) {
+        return items;
+    }
+    let name = name.clone();
+    items
+        .into_iter()
+        .map(|item| match item {
+            Value::Expr(value) => {
+                Value::Chain { sides: vec![name.clone(), value], relations: vec![Relation::Equal] }
+            }
+            other => other,
+        })
+        .collect()
+}
+
+/// A chain of relations, or what it states otherwise.
+fn chain(mut sides: Vec<Value>, mut relations: Vec<Relation>) -> Option<Value> {
+    // `\frac{\sqrt 3}{3} ≈ 0.577` states the exact value, `x ≈ 0.577` the decimal.
+    if relations.last() == Some(&APPROXIMATELY)
+        && (sides.len() > 2 || !matches!(sides.first(), Some(Value::Expr(value)) if has_variable(value)))
+        && matches!(sides.last(), Some(Value::Expr(value)) if exact::value(value).is_some())
+    {
+        sides.pop();
+        relations.pop();
+        if relations.is_empty() {
+            return sides.pop();
+        }
+    }
+    if relations == [Relation::Equal] || relations == [APPROXIMATELY] {
+        let [left, right] = <[Value; 2]>::try_from(sides).ok()?;
+        return match (left, right) {
+            (Value::Expr(left), Value::Expr(right)) => {
+                Some(Value::Chain { sides: vec![left, right], relations })
+            }
+            (name @ (Value::Expr(_) | Value::Ratio(_) | Value::Tuple { .. } | Value::Set(_)), value) => {
+                named(name, value, relations)
+            }
+            // `{1, 2} = A`.
+            (value, Value::Expr(name)) if is_name(&name) => named(Value::Expr(name), value, relations),
+            _ => None,
+        };
+    }
+    let sides: Vec<Expr> = sides.into_iter().map(with_unit).collect::<Option<_>>()?;
+    Some(Value::Chain { sides, relations })
+}
+
+/// A name for something that is no expression.
+fn named(name: Value, value: Value, relations: Vec<Relation>) -> Option<Value> {
+    if let (Value::Expr(left), Value::Quantity(..)) = (&name, &value)
+        && !is_name(left)
+    {
+        return Some(Value::Chain { sides: vec![left.clone(), with_unit(value)?], relations });
+    }
+    Some(Value::Named(Box::new(name), Box::new(value)))
+}
+
+/// A side of a chain, in which a unit is one more factor.
+fn with_unit(value: Value) -> Option<Expr> {
+    match value {
+        Value::Quantity(value, unit) => Some(match unit {
+            Unit::Percent => hundredths(value),
+            Unit::Known { dimension, factor } => Expr::product(vec![
+                value,
+                Expr::Number(factor),
+                Expr::Variable(format!("\\unit {dimension}").into()),
+            ]),
+            Unit::Named(name) => {
+                Expr::product(vec![value, Expr::Variable(format!("\\unit {name}").into())])
+            }
+        }),
+        other => expr(other),
+    }
+}
+
+fn has_variable(expr: &Expr) -> bool {
+    expr.any(&|part| matches!(part, Expr::Variable(_) | Expr::Apply(..)))
+}
+
+/// Whether an expression may name what stands on the other side: `x`, `f(x)`, `AB/CD`.
 pub(super) fn is_name(expr: &Expr) -> bool {
     match expr {
-        Expr::Variable(_) => true,
-        Expr::Product(factors) => {
-            matches!(factors.as_slice(), [Expr::Variable(f), Expr::Variable(_)]
-                if matches!(&**f, "f" | "g" | "h" | "F" | "G" | "H" | "P" | "p" | "q" | "Q"))
+        Expr::Variable(_) | Expr::Apply(..) => true,
+        Expr::Call(Function::Abs, parts) => matches!(parts.as_slice(), [Expr::Variable(_)]),
+        Expr::Product(factors) => match factors.as_slice() {
+            [Expr::Variable(f), Expr::Variable(_)] => {
+                matches!(&**f, "P" | "p" | "q" | "Q" | "E" | "R" | "y" | "u" | "T" | "S" | "r" | "A" | "V" | "C")
+            }
+            _ => is_quotient_of_names(factors),
+        },
+        _ => false,
+    }
+}
+
+/// `AB/CD`, of segments or of what has an index; `y/x` is an expression.
+fn is_quotient_of_names(factors: &[Expr]) -> bool {
+    let segment = |expr: &Expr| {
+        matches!(expr, Expr::Variable(name) if name.chars().count() > 1 || name.starts_with(char::is_uppercase))
+    };
+    match factors {
+        [top, Expr::Power(bottom, minus)] => {
+            segment(top) && segment(bottom) && **minus == Expr::integer(-1)
         }
         _ => false,
     }

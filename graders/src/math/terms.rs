@@ -1,16 +1,20 @@
-//! The parser's smallest parts: literals, names, brackets, fractions, radicals, functions, matrices.
+//! The parser's smallest parts: literals, names, brackets, fractions and radicals.
 
 use dashu::rational::RBig;
 
 use super::exact;
-use super::expr::{Expr, Function, Value};
-use super::lexer::{Named, Token};
-use super::parser::{MAX_ITEMS, Parser, UNNAMED_BASE, expr};
+use super::expr::{Expr, Function, Join, Value};
+use super::lexer::Token;
+use super::matrix;
+use super::parser::{MAX_ITEMS, Parser, expr};
 
 /// The largest lower index for which a binomial coefficient is written as a polynomial.
 const MAX_BINOMIAL: i64 = 32;
 
-impl Parser<'_> {
+/// The symbol of a list that goes on.
+pub(super) const ELLIPSIS: &str = "…";
+
+impl<'a> Parser<'_, 'a> {
     pub(super) fn primary(&mut self) -> Option<Value> {
         let token = self.peek()?;
         self.at += 1;
@@ -19,46 +23,38 @@ impl Parser<'_> {
                 if *whole && self.mark('_') {
                     // A number in another base than ten stands for itself.
                     let digits = exact::value(value)?;
-                    let base = self.subscript()?;
+                    let base = self.base()?;
                     return Some(Value::Expr(Expr::Variable(format!("{digits}_{base}").into())));
                 }
                 Some(Value::Expr(value.clone()))
             }
+            Token::Based(digits) => {
+                let base = self.base()?;
+                Some(Value::Expr(Expr::Variable(format!("{digits}_{base}").into())))
+            }
             Token::Symbol(name) => self.symbol(name),
-            Token::Function(named) => self.deeper(|parser| parser.application(*named)).map(Value::Expr),
+            Token::Bold(name) => Some(Value::Expr(Expr::Variable(format!("\\bold {name}").into()))),
+            Token::Accent(accent) => self.accented(accent),
+            Token::Function(named) => self.deeper(|parser| parser.application(*named)),
+            Token::Operator(binder) => self.deeper(|parser| parser.repeated(*binder)).map(Value::Expr),
+            Token::Integral(signs) => self.deeper(|parser| parser.integral(*signs)).map(Value::Expr),
+            Token::Limit => self.deeper(Self::limit).map(Value::Expr),
             Token::Sqrt => self.deeper(Self::radical).map(Value::Expr),
-            Token::Frac => self.deeper(Self::fraction).map(Value::Expr),
+            Token::Frac => self.deeper(Self::fraction),
             Token::Binom => {
                 let (n, k) = (self.argument()?, self.argument()?);
                 Some(Value::Expr(binomial(n, k)))
             }
             Token::EmptySet => Some(Value::Set(Vec::new())),
-            Token::Begin(environment) => self.matrix(environment),
+            Token::Domain(domain) => Some(self.domain(*domain)),
+            Token::Begin(environment) => self.deeper(|parser| parser.environment(environment)),
             Token::Mark(c) => match c {
                 '∞' => Some(Value::Expr(Expr::Infinity)),
-                '{' => {
-                    let value = self.deeper(Self::list)?;
-                    self.take('}').then_some(value)
-                }
+                '{' => self.group(),
                 '(' | '[' | '⟨' => self.bracketed(*c),
-                '⦃' => {
-                    if self.take('⦄') {
-                        return Some(Value::Set(Vec::new()));
-                    }
-                    let items = self.without_bars(|parser| parser.deeper(Self::list))?;
-                    let items = match items {
-                        Value::List(items, _) => items,
-                        other => vec![other],
-                    };
-                    self.take('⦄').then_some(Value::Set(items))
-                }
-                '|' => {
-                    self.in_bars += 1;
-                    let inner = self.sum().and_then(expr);
-                    self.in_bars -= 1;
-                    let inner = inner?;
-                    self.take('|').then(|| Value::Expr(Expr::Call(Function::Abs, vec![inner])))
-                }
+                ']' if self.reversed => self.bracketed(']'),
+                '⦃' => self.set(),
+                '|' | '‖' => self.bars(*c),
                 '⌊' | '⌈' => {
                     let inner = expr(self.without_bars(Self::sum)?)?;
                     let (close, function) =
@@ -71,24 +67,132 @@ impl Parser<'_> {
         }
     }
 
-    fn without_bars<T>(&mut self, parse: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let outer = std::mem::take(&mut self.in_bars);
+    /// What LaTeX's braces group. Two or more items in bare braces are a set that was written carelessly.
+    fn group(&mut self) -> Option<Value> {
+        if self.mark('}') {
+            // `{}_nC_k`: nothing carries the index.
+            self.at += 1;
+            return if self.mark('_') { self.combinations() } else { self.primary() };
+        }
+        let value = self.without_bars(|parser| parser.deeper(Self::list))?;
+        if !self.take('}') {
+            return None;
+        }
+        Some(match value {
+            Value::List(items, Join::Comma) => Value::Set(items),
+            other => other,
+        })
+    }
+
+    /// `{}_nC_k` after the empty group.
+    fn combinations(&mut self) -> Option<Value> {
+        self.at += 1;
+        let n = self.argument()?;
+        let Some(Token::Symbol("C")) = self.peek() else { return None };
+        self.at += 1;
+        if !self.take('_') {
+            return None;
+        }
+        let k = self.argument()?;
+        Some(Value::Expr(binomial(n, k)))
+    }
+
+    fn set(&mut self) -> Option<Value> {
+        if self.take('⦄') {
+            return Some(Value::Set(Vec::new()));
+        }
+        let bars = std::mem::replace(&mut self.in_bars, 1);
+        let in_set = std::mem::replace(&mut self.in_set, true);
+        let result = self.deeper(Self::set_content);
+        (self.in_bars, self.in_set) = (bars, in_set);
+        let result = result?;
+        self.take('⦄').then_some(result)
+    }
+
+    fn set_content(&mut self) -> Option<Value> {
+        let first = self.list()?;
+        if !self.take('|') && !self.take(':') {
+            return Some(match first {
+                Value::List(items, _) => Value::Set(items),
+                other => Value::Set(vec![other]),
+            });
+        }
+        let mut conditions = match self.list()? {
+            Value::List(items, Join::Comma | Join::And) => items,
+            other => vec![other],
+        };
+        let element = match first {
+            Value::Expr(element) => element,
+            Value::Element(element, set) => {
+                conditions.push(Value::Element(element.clone(), set));
+                element
+            }
+            Value::Tuple { items, .. } => {
+                let items: Vec<Expr> = items.into_iter().map(expr).collect::<Option<_>>()?;
+                Expr::Apply("\\point".into(), items)
+            }
+            _ => return None,
+        };
+        Some(Value::Builder { element, conditions })
+    }
+
+    fn bars(&mut self, bar: char) -> Option<Value> {
+        let in_set = std::mem::take(&mut self.in_set);
+        self.in_bars += 1;
+        let inner = self.sum();
+        self.in_bars -= 1;
+        self.in_set = in_set;
+        let inner = inner?;
+        if !self.take(bar) {
+            return None;
+        }
+        match inner {
+            Value::Matrix(rows) => matrix::determinant(&rows).map(Value::Expr),
+            other => Some(Value::Expr(Expr::Call(Function::Abs, vec![expr(other)?]))),
+        }
+    }
+
+    pub(super) fn without_bars<T>(&mut self, parse: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let bars = std::mem::take(&mut self.in_bars);
+        let in_set = std::mem::take(&mut self.in_set);
         let result = parse(self);
-        self.in_bars = outer;
+        (self.in_bars, self.in_set) = (bars, in_set);
         result
     }
 
-    fn symbol(&mut self, name: &str) -> Option<Value> {
-        let mut name = name.to_owned();
+    fn symbol(&mut self, symbol: &'a str) -> Option<Value> {
+        if symbol == "d" && self.integrals > 0 && self.differential.is_none() {
+            if let Some(Token::Symbol(variable)) = self.peek() {
+                self.at += 1;
+                self.differential = Some((*variable).into());
+                return Some(Value::Expr(Expr::integer(1)));
+            }
+        }
+        let mut name = symbol.to_owned();
         let mut plain = true;
         while self.take('\'') {
             name.push('\'');
             plain = false;
         }
         if self.mark('_') {
-            let subscript = self.subscript()?;
-            name = format!("{name}_{subscript}");
-            plain = false;
+            let expr = self.subscripted(&name)?;
+            return Some(Value::Expr(expr));
+        }
+        // `f^{-1}(x)` is the inverse function, as `sin^{-1}` is.
+        let functional = matches!(symbol, "f" | "g" | "h" | "F" | "G" | "H" | "Phi" | "Gamma" | "zeta");
+        if functional && self.inverse_mark() {
+            name.push_str("^-1");
+        }
+        if functional && matches!(self.peek(), Some(Token::Mark('(' | '['))) && !self.spaced() {
+            if let Some(arguments) = self.attempt(Self::bracketed_arguments) {
+                return Some(Value::Expr(Expr::Apply(name.into(), arguments)));
+            }
+        }
+        if symbol == "C" && self.mark('(') {
+            let arguments = self.attempt(|parser| parser.bracketed_arguments().filter(|a| a.len() == 2));
+            if let Some(Ok([n, k])) = arguments.map(<[Expr; 2]>::try_from) {
+                return Some(Value::Expr(binomial(n, k)));
+            }
         }
         Some(Value::Expr(match name.as_str() {
             "π" => Expr::Pi,
@@ -98,8 +202,58 @@ impl Parser<'_> {
         }))
     }
 
-    /// The subscript after `_`, as it is written.
-    fn subscript(&mut self) -> Option<String> {
+    /// `^{-1}` before a bracket.
+    fn inverse_mark(&mut self) -> bool {
+        if !self.mark('^') {
+            return false;
+        }
+        let tokens: Vec<Option<&Token<'_>>> = (1..=5).map(|ahead| self.peek_at(ahead)).collect();
+        let one = |token: Option<&Token<'_>>| matches!(token, Some(Token::Number { value, .. }) if *value == Expr::integer(1));
+        let found = matches!(tokens.as_slice(), [Some(Token::Mark('{')), Some(Token::Mark('-')), number, Some(Token::Mark('}')), Some(Token::Mark('('))] if one(*number));
+        self.at += if found { 5 } else { 0 };
+        found
+    }
+
+    /// The expressions in round or square brackets.
+    fn bracketed_arguments(&mut self) -> Option<Vec<Expr>> {
+        match self.deeper(Self::primary)? {
+            Value::Tuple { items, .. } => items.into_iter().map(expr).collect(),
+            other => Some(vec![expr(other)?]),
+        }
+    }
+
+    /// A name with the subscript that follows. One in which letters count, as in `a_{n+1}`, makes it a function
+    /// of them.
+    pub(super) fn subscripted(&mut self, name: &str) -> Option<Expr> {
+        let start = self.at;
+        if let Some(written) = self.subscript() {
+            let index = written.chars().all(|c| c.is_ascii_lowercase()) && written.len() == 1;
+            let mut name = format!("{name}_{written}");
+            while self.take('\'') {
+                name.push('\'');
+            }
+            if !index {
+                return Some(Expr::Variable(name.into()));
+            }
+        }
+        self.at = start + 1;
+        let index = self.argument()?;
+        Some(Expr::Apply(format!("{name}_").into(), vec![index]))
+    }
+
+    /// The base of digits.
+    fn base(&mut self) -> Option<String> {
+        let written = self.subscript()?;
+        let word = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+        let base = match word.iter().position(|name| *name == written) {
+            Some(at) => (at + 2).to_string(),
+            None => written,
+        };
+        base.chars().all(|c| c.is_ascii_alphanumeric()).then_some(base)
+    }
+
+    /// The subscript after `_`, as it is written, if it is a mere name.
+    pub(super) fn subscript(&mut self) -> Option<String> {
         if !self.take('_') {
             return None;
         }
@@ -107,10 +261,12 @@ impl Parser<'_> {
         let mut name = String::new();
         loop {
             match self.peek()? {
-                Token::Symbol(symbol) => name.push_str(symbol),
+                Token::Symbol(symbol) | Token::Bold(symbol) => name.push_str(symbol),
                 Token::Words(words) => name.push_str(words),
+                Token::Function(_) | Token::Separator(_) => return None,
                 Token::Number { value: Expr::Number(n), .. } => name.push_str(&n.to_string()),
-                Token::Mark(c @ (',' | '+' | '-')) if braced => name.push(*c),
+                Token::Mark(c @ (',' | '\'')) if braced => name.push(*c),
+                Token::Accent(accent) if braced => name.push_str(accent),
                 Token::Mark('}') if braced && !name.is_empty() => {
                     self.at += 1;
                     return Some(name);
@@ -124,20 +280,97 @@ impl Parser<'_> {
         }
     }
 
+    /// `∠ABC`, `\overline{AB}`, `\vec{v}`: a name of its own.
+    fn accented(&mut self, accent: &str) -> Option<Value> {
+        let braced = self.take('{');
+        let mut name = format!("\\{accent} ");
+        let mut length = 0;
+        while let Some(token) = self.peek() {
+            match token {
+                Token::Symbol(symbol) | Token::Bold(symbol) => name.push_str(symbol),
+                Token::Number { value: Expr::Number(n), whole: true } => name.push_str(&n.to_string()),
+                Token::Words(words) => name.push_str(words),
+                Token::Mark('_') => {
+                    name.push('_');
+                    name.push_str(&self.subscript()?);
+                    length += 1;
+                    continue;
+                }
+                _ => break,
+            }
+            self.at += 1;
+            length += 1;
+            if !braced {
+                break;
+            }
+        }
+        if length == 0 || (braced && !self.take('}')) {
+            return None;
+        }
+        // Unit vectors.
+        let unit = matches!(name.as_str(), "\\hat i" | "\\hat j" | "\\hat k" | "\\vector i" | "\\vector j" | "\\vector k");
+        if unit {
+            name = format!("\\bold {}", name.rsplit(' ').next().unwrap_or_default());
+        }
+        if self.mark('_') {
+            name.push('_');
+            name.push_str(&self.subscript()?);
+        }
+        Some(Value::Expr(Expr::Variable(name.into())))
+    }
+
+    /// A blackboard letter, and its half if a sign says which.
+    fn domain(&mut self, domain: super::expr::Domain) -> Value {
+        use super::expr::Domain as D;
+        let sign = |parser: &mut Self, mark: char| {
+            parser.attempt(|parser| {
+                if !parser.take(mark) {
+                    return None;
+                }
+                let braced = parser.take('{');
+                let sign = match parser.peek()? {
+                    Token::Mark(c @ ('+' | '-')) => *c,
+                    _ => return None,
+                };
+                parser.at += 1;
+                (!braced || parser.take('}')).then_some(sign)
+            })
+        };
+        let half = sign(self, '^').or_else(|| sign(self, '_'));
+        let zero = || Value::Expr(Expr::integer(0));
+        match (half, domain) {
+            (Some('+'), D::Integers) => Value::Domain(D::Naturals),
+            (Some('+'), D::Reals) => {
+                Value::Tuple { open: '(', close: ')', items: vec![zero(), Value::Expr(Expr::Infinity)] }
+            }
+            (Some('-'), D::Reals) => Value::Tuple {
+                open: '(',
+                close: ')',
+                items: vec![Value::Expr(Expr::Infinity.negated()), zero()],
+            },
+            _ => Value::Domain(domain),
+        }
+    }
+
     fn bracketed(&mut self, open: char) -> Option<Value> {
         let value = self.without_bars(|parser| parser.deeper(Self::list))?;
         let close = match self.peek()? {
             Token::Mark(c @ (')' | ']' | '⟩')) => *c,
+            Token::Mark('[') if self.reversed => '[',
             _ => return None,
         };
         self.at += 1;
+        let (open, close) = match (open, close) {
+            ('⟨', '⟩') => ('(', ')'),
+            ('⟨', _) | (_, '⟩') => return None,
+            (open, close) => (if open == ']' { '(' } else { open }, if close == '[' { ')' } else { close }),
+        };
         match value {
-            Value::List(items, _) => {
-                let (open, close) = match (open, close) {
-                    ('⟨', '⟩') => ('(', ')'),
-                    ('⟨', _) | (_, '⟩') => return None,
-                    pair => pair,
-                };
+            Value::List(items, Join::Comma | Join::And) => {
+                let rows = items.iter().all(|item| matches!(item, Value::Tuple { open: '[', close: ']', .. }));
+                if open == '[' && close == ']' && rows {
+                    return Some(matrix::of_tuples(&items).unwrap_or(Value::Tuple { open, close, items }));
+                }
                 Some(Value::Tuple { open, close, items })
             }
             other if matches!((open, close), ('(', ')') | ('[', ']')) => Some(other),
@@ -146,9 +379,15 @@ impl Parser<'_> {
     }
 
     /// A braced group or a single token, as commands take their arguments.
-    fn argument(&mut self) -> Option<Expr> {
+    pub(super) fn argument(&mut self) -> Option<Expr> {
         match self.peek()? {
-            Token::Mark('{' | '(') | Token::Symbol(_) => expr(self.deeper(Self::primary)?),
+            Token::Mark('{' | '(') | Token::Symbol(_) | Token::Bold(_) | Token::Frac | Token::Accent(_) | Token::Sqrt => {
+                expr(self.deeper(Self::primary)?)
+            }
+            Token::Mark('∞') => {
+                self.at += 1;
+                Some(Expr::Infinity)
+            }
             Token::Number { value, .. } => {
                 self.at += 1;
                 Some(value.clone())
@@ -157,43 +396,57 @@ impl Parser<'_> {
         }
     }
 
-    fn fraction(&mut self) -> Option<Expr> {
+    /// One part of a fraction; the digits that a number of several leaves for the next.
+    fn fraction(&mut self) -> Option<Value> {
         // `\frac12` is one half: the command takes two single digits.
-        let small = |token: Option<&Token>| match token {
+        let small = |token: Option<&Token<'_>>| match token {
             Some(Token::Number { value: Expr::Number(n), whole: true }) => u32::try_from(n.numerator()).ok(),
             _ => None,
         };
         if let Some(digits) = small(self.peek()).filter(|n| *n > 9) {
             self.at += 1;
-            let (top, bottom) = (digits / 10, digits % 10);
-            if top > 9 || bottom == 0 {
-                return None;
+            if digits < 100 {
+                let (top, bottom) = (digits / 10, digits % 10);
+                if bottom == 0 {
+                    return None;
+                }
+                return Some(Value::Expr(Expr::Number(RBig::from_parts(top.into(), bottom.into()))));
             }
-            return Some(Expr::Number(RBig::from_parts(top.into(), bottom.into())));
+            if digits < 1000 && matches!(self.previous(), Some(Token::Number { .. })) {
+                // `\frac123` is one half times three.
+                let (top, bottom, rest) = (digits / 100, digits / 10 % 10, digits % 10);
+                if bottom == 0 {
+                    return None;
+                }
+                return Some(Value::Expr(Expr::Number(RBig::from_parts((top * rest).into(), bottom.into()))));
+            }
+            return None;
+        }
+        if let Some(derivative) = self.attempt(Self::derivative) {
+            return Some(Value::Expr(derivative));
         }
         let top = self.argument()?;
-        if small(self.peek()).is_some_and(|n| n > 9) {
-            return None;
-        }
-        let bottom = self.argument()?;
-        // d/dx and dy/dx are no fractions.
-        let differential = |expr: &Expr| {
-            let first = match expr {
-                Expr::Product(factors) => factors.first(),
-                other => Some(other),
-            };
-            first == Some(&Expr::Variable("d".into()))
-                || matches!(first, Some(Expr::Power(base, _)) if **base == Expr::Variable("d".into()))
+        let digits = match self.tokens.get(self.at).map(|t| &t.token) {
+            Some(Token::Number { value: Expr::Number(n), whole: true }) => u32::try_from(n.numerator()).ok().filter(|n| *n > 9),
+            _ => None,
         };
-        if differential(&top) && differential(&bottom) {
-            return None;
-        }
-        if let (Expr::Number(top), Expr::Number(bottom)) = (&top, &bottom)
-            && !bottom.is_zero()
-        {
-            return Some(Expr::Number(top / bottom));
-        }
-        Some(Expr::product(vec![top, bottom.inverse()]))
+        let (bottom, rest) = match digits {
+            // `\frac{a}25` is a half of a, five times.
+            Some(digits) if digits < 100 => {
+                self.at += 1;
+                (Expr::integer(i64::from(digits / 10)), Some(Expr::integer(i64::from(digits % 10))))
+            }
+            Some(_) => return None,
+            None => (self.argument()?, None),
+        };
+        let quotient = match (&top, &bottom) {
+            (Expr::Number(top), Expr::Number(bottom)) if !bottom.is_zero() => Expr::Number(top / bottom),
+            _ => Expr::product(vec![top, bottom.inverse()]),
+        };
+        Some(Value::Expr(match rest {
+            Some(rest) => Expr::product(vec![quotient, rest]),
+            None => quotient,
+        }))
     }
 
     fn radical(&mut self) -> Option<Expr> {
@@ -205,128 +458,25 @@ impl Parser<'_> {
                 return None;
             }
         }
-        let inner = self.argument().or_else(|| match self.peek() {
-            Some(Token::Frac | Token::Sqrt) => expr(self.deeper(Self::primary)?),
-            _ => None,
-        })?;
+        // `\sqrt12` is the root of 12 as people write it, of 1 as TeX reads it; only one digit is certain.
+        if let Some(Token::Number { value: Expr::Number(n), whole: true }) = self.peek()
+            && *n >= RBig::from(10)
+            && !matches!(self.previous(), Some(Token::Mark(']')))
+            && degree != Expr::integer(2)
+        {
+            return None;
+        }
+        let inner = self.argument()?;
         Some(root(&degree, inner))
     }
 
-    /// A function and its argument.
-    fn application(&mut self, named: Named) -> Option<Expr> {
-        let mut base = None;
-        let mut exponent = None;
-        loop {
-            if base.is_none() && self.mark('_') {
-                self.at += 1;
-                base = Some(self.argument()?);
-            } else if exponent.is_none() && self.mark('^') {
-                self.at += 1;
-                let negative = self.signs();
-                let raised = self.argument()?;
-                exponent = Some(if negative { raised.negated() } else { raised });
-            } else {
-                break;
-            }
-        }
-        let arguments = self.arguments()?;
-        let only = |arguments: Vec<Expr>| -> Option<Expr> {
-            let [only] = <[Expr; 1]>::try_from(arguments).ok()?;
-            Some(only)
-        };
-        if base.is_some() && named != Named::Log {
-            return None;
-        }
-        let applied = match named {
-            Named::Sqrt => root(&Expr::integer(2), only(arguments)?),
-            Named::Exp => Expr::Power(Box::new(Expr::Euler), Box::new(only(arguments)?)),
-            Named::Lg => Expr::Call(Function::Log, vec![Expr::integer(10), only(arguments)?]),
-            Named::Log => {
-                let base = base.unwrap_or_else(|| Expr::Variable(UNNAMED_BASE.into()));
-                Expr::Call(Function::Log, vec![base, only(arguments)?])
-            }
-            Named::Plain(function) => {
-                use Function as F;
-                let inverse = match (function, &exponent) {
-                    (_, Some(minus)) if exact::value(minus) != Some(RBig::NEG_ONE) => None,
-                    (F::Sin, Some(_)) => Some(F::Arcsin),
-                    (F::Cos, Some(_)) => Some(F::Arccos),
-                    (F::Tan, Some(_)) => Some(F::Arctan),
-                    _ => None,
-                };
-                let many = matches!(function, F::Min | F::Max | F::Gcd | F::Lcm);
-                let arguments = if many { arguments } else { vec![only(arguments)?] };
-                if let Some(inverse) = inverse {
-                    return Some(Expr::Call(inverse, arguments));
-                }
-                Expr::Call(function, arguments)
-            }
-        };
-        Some(match exponent {
-            Some(exponent) => Expr::Power(Box::new(applied), Box::new(exponent)),
-            None => applied,
-        })
-    }
-
-    /// The arguments of a function: those in brackets, or the product that follows.
-    fn arguments(&mut self) -> Option<Vec<Expr>> {
-        let radians = Expr::degree_in_radians();
-        let radian = |argument: Expr| argument.with_degree(&radians);
-        if matches!(self.peek(), Some(Token::Mark('(' | '{' | '['))) {
-            return match self.deeper(Self::primary)? {
-                Value::Tuple { open: '(', close: ')', items } | Value::List(items, _) => {
-                    items.into_iter().map(|item| expr(item).map(radian)).collect()
-                }
-                other => Some(vec![radian(expr(other)?)]),
-            };
-        }
-        let negative = self.signs();
-        let number = matches!(self.peek(), Some(Token::Number { .. }));
-        let mut factors = vec![expr(self.power()?)?];
-        while self.starts_factor()
-            && !matches!(self.peek(), Some(Token::Function(_)))
-            && (number || !matches!(self.peek(), Some(Token::Mark('(' | '['))))
-        {
-            factors.push(expr(self.power()?)?);
-        }
-        let argument = Expr::product(factors);
-        Some(vec![radian(if negative { argument.negated() } else { argument })])
-    }
-
-    fn matrix(&mut self, environment: &str) -> Option<Value> {
-        if !matches!(environment, "pmatrix" | "bmatrix" | "matrix" | "Bmatrix" | "smallmatrix") {
-            return None;
-        }
-        let mut rows = vec![Vec::new()];
-        loop {
-            let cell = expr(self.without_bars(Self::sum)?)?;
-            let row = rows.last_mut()?;
-            row.push(cell);
-            if row.len() > MAX_ITEMS || rows.len() > MAX_ITEMS {
-                return None;
-            }
-            match self.peek()? {
-                Token::Mark('&') => self.at += 1,
-                Token::Row => {
-                    self.at += 1;
-                    if !matches!(self.peek(), Some(Token::End(_))) {
-                        rows.push(Vec::new());
-                    }
-                }
-                Token::End(_) => {}
-                _ => return None,
-            }
-            if let Some(Token::End(end)) = self.peek() {
-                self.at += 1;
-                let width = rows.first().map_or(0, Vec::len);
-                let even = rows.iter().all(|row| row.len() == width);
-                return (even && end == environment).then_some(Value::Matrix(rows));
-            }
-        }
+    /// Items of a set or list, at most [`MAX_ITEMS`].
+    pub(super) fn bounded<T>(items: Vec<T>) -> Option<Vec<T>> {
+        (items.len() <= MAX_ITEMS).then_some(items)
     }
 }
 
-fn root(degree: &Expr, inner: Expr) -> Expr {
+pub(super) fn root(degree: &Expr, inner: Expr) -> Expr {
     let whole = exact::value(degree).and_then(|n| u32::try_from(exact::integer(&n)?).ok());
     match whole {
         Some(n) if n > 0 => Expr::Root(n, Box::new(inner)),
@@ -334,7 +484,7 @@ fn root(degree: &Expr, inner: Expr) -> Expr {
     }
 }
 
-fn binomial(n: Expr, k: Expr) -> Expr {
+pub(super) fn binomial(n: Expr, k: Expr) -> Expr {
     let lower = exact::value(&k).and_then(|k| i64::try_from(exact::integer(&k)?).ok());
     match lower {
         Some(k) if (0..=MAX_BINOMIAL).contains(&k) && exact::value(&n).is_none() => {

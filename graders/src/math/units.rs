@@ -93,6 +93,11 @@ pub(super) fn is_known(name: &str) -> bool {
     lookup(name).is_some()
 }
 
+/// Whether the name measures angles.
+pub(super) fn is_angle(name: &str) -> bool {
+    matches!(name, "rad" | "radian" | "radians" | "deg" | "degree" | "degrees")
+}
+
 /// What a word multiplies a number by.
 pub(super) fn multiplier(word: &str) -> Option<u64> {
     Some(match word {
