@@ -88,6 +88,8 @@ reasons! {
     Different = "different",
     /// Neither equality nor difference could be shown within the budget of work.
     Undecided = "undecided",
+    /// The answer has the right value, but not the form, unit or name that the task asks for.
+    WrongForm = "wrong_form",
     /// No answer was found where the protocol says it stands.
     NoAnswer = "no_answer",
     /// An answer was found but it is not in the expected notation.

@@ -1,18 +1,21 @@
 //! Whether two answers are the same.
 //!
 //! Exact arithmetic decides first, then identity testing modulo primes, then balls at points. What none of
-//! them can show stays [`Finding::Unknown`]. No equation is ever solved and nothing is rounded.
+//! them can show stays [`Finding::Unknown`]. Answers that describe sets are compared as sets
+//! ([`super::relations`]). The comparison is symmetric; what a task asks of the answer beyond its value is
+//! looked at elsewhere ([`super::form`]).
 
-#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
-
-use dashu::base::Sign;
 use dashu::rational::RBig;
 
 use super::exact;
-use super::expr::{Expr, Relation, SetOperation, Unit, Value};
+use super::expr::{Expr, Function, Join, SetOperation, Unit, Value};
 use super::modular::{self, Finding};
 use super::numeric::{self, Fuel};
 use super::parser::{UNNAMED_BASE, hundredths, is_name, quotient};
+use super::policy::{Assignment, Order, Percent, Policy, Units};
+use super::relations;
+use super::rounding;
+use super::words;
 
 /// What was found, and by which method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +24,20 @@ pub(super) struct Outcome {
     pub(super) method: &'static str,
 }
 
-const fn outcome(finding: Finding, method: &'static str) -> Outcome {
+pub(super) const fn outcome(finding: Finding, method: &'static str) -> Outcome {
     Outcome { finding, method }
 }
 
 /// Answers of different kinds.
-const UNLIKE: Outcome = outcome(Finding::Different, "kind");
+pub(super) const UNLIKE: Outcome = outcome(Finding::Different, "kind");
 
 impl Outcome {
-    fn is_equal(self) -> bool {
+    pub(super) fn is_equal(self) -> bool {
         self.finding == Finding::Equal
     }
 
     /// Both must hold: a difference decides, then a doubt.
-    fn and(self, other: impl FnOnce() -> Self) -> Self {
+    pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
         if self.finding == Finding::Different {
             return self;
         }
@@ -47,76 +50,162 @@ impl Outcome {
     }
 
     /// One suffices: equality decides, then a doubt.
-    fn or(self, other: impl FnOnce() -> Self) -> Self {
+    pub(super) fn or(self, other: impl FnOnce() -> Self) -> Self {
         if self.is_equal() {
             return self;
         }
         let other = other();
-        if other.is_equal() || self.finding == Finding::Different { other } else { self }
+        let decides = other.is_equal() || (self.finding == Finding::Different && other.finding == Finding::Unknown);
+        if decides { other } else { self }
     }
 }
 
-/// Compares a reference with an answer. Symmetric in all but the names of methods.
-pub(super) fn values(a: &Value, b: &Value, fuel: &mut Fuel) -> Outcome {
+/// What a comparison works with.
+pub(super) struct Context<'p> {
+    pub(super) policy: &'p Policy,
+    pub(super) fuel: Fuel,
+}
+
+impl<'p> Context<'p> {
+    pub(super) fn new(policy: &'p Policy) -> Self {
+        Self { policy, fuel: Fuel::full() }
+    }
+}
+
+/// Compares two answers.
+pub(super) fn values(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
+    if a == b {
+        return outcome(Finding::Equal, "identical");
+    }
+    structures(a, b, cx).or(|| relations::sets(a, b, cx).unwrap_or(UNLIKE))
+}
+
+/// Compares by structure: part by part.
+fn structures(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
     match (a, b) {
-        (Value::Expr(a), Value::Expr(b)) => expressions(a, b, fuel),
-        (Value::Quantity(a, u), Value::Quantity(b, v)) => quantities((a, u), (b, v), fuel),
+        (Value::Expr(a), Value::Expr(b)) => expressions(a, b, cx),
+        (Value::Quantity(a, u), Value::Quantity(b, v)) => quantities((a, u), (b, v), cx),
         (Value::Quantity(a, unit), Value::Expr(b)) | (Value::Expr(b), Value::Quantity(a, unit)) => {
-            let bare = expressions(a, b, fuel);
-            match unit {
-                // 50% is answered by 50 and by 0.5.
-                Unit::Percent => bare.or(|| expressions(&hundredths(a.clone()), b, fuel)),
-                Unit::Known { .. } | Unit::Named(_) => bare,
+            bare_quantity(a, unit, b, cx)
+        }
+        (Value::Named(x, v), Value::Named(y, w)) => {
+            let names = cx.policy.assignment == Assignment::Ignored || x == y;
+            if names { values(v, w, cx) } else { UNLIKE }
+        }
+        (Value::Named(name, value), Value::List(items, _) | Value::System(items))
+        | (Value::List(items, _) | Value::System(items), Value::Named(name, value)) => {
+            match relations::spelled_out(name, value) {
+                Some(spelled) => matched(&spelled, items, cx),
+                None => values(value, &Value::List(items.clone(), Join::Comma), cx),
             }
         }
-        (Value::Chain { sides, relations }, Value::Expr(value))
-        | (Value::Expr(value), Value::Chain { sides, relations }) => named(sides, relations, value, fuel),
-        (Value::Chain { sides: a, relations: p }, Value::Chain { sides: b, relations: q }) => {
-            chains((a, p), (b, q), fuel)
+        (Value::Named(_, value), other) | (other, Value::Named(_, value)) => values(value, other, cx),
+        (Value::Chain { sides, relations }, Value::Chain { sides: others, relations: theirs }) => {
+            relations::chains((sides, relations), (others, theirs), cx)
         }
-        (Value::Chain { sides, relations }, interval @ Value::Tuple { .. })
-        | (interval @ Value::Tuple { .. }, Value::Chain { sides, relations }) => {
-            match interval_of(sides, relations) {
-                Some(chain) => values(&chain, interval, fuel),
-                None => UNLIKE,
-            }
+        (Value::Chain { sides, relations }, Value::Expr(_) | Value::Quantity(..))
+            if relations::stated(sides, relations, cx).is_some() =>
+        {
+            each_stated(sides, relations, b, cx)
+        }
+        (Value::Expr(_) | Value::Quantity(..), Value::Chain { sides, relations })
+            if relations::stated(sides, relations, cx).is_some() =>
+        {
+            each_stated(sides, relations, a, cx)
         }
         (Value::Tuple { open: a, close: b, items: x }, Value::Tuple { open: c, close: d, items: y }) => {
-            if (a, b) == (c, d) { in_order(x, y, fuel) } else { UNLIKE }
+            // Two items may be the ends of an interval; more are a vector however the brackets look.
+            if (a, b) == (c, d) || (x.len() > 2 && y.len() > 2) { in_order(x, y, cx) } else { UNLIKE }
         }
+        (Value::Tuple { open: '(', close: ')', items }, Value::List(bare, Join::Comma | Join::And))
+        | (Value::List(bare, Join::Comma | Join::And), Value::Tuple { open: '(', close: ')', items }) => {
+            in_order(items, bare, cx)
+        }
+        (Value::List(x, _), Value::List(y, _)) if cx.policy.order == Order::Kept => in_order(x, y, cx),
         (Value::List(x, _), Value::List(y, _))
-        | (Value::Combined(SetOperation::Union, x), Value::Combined(SetOperation::Union, y)) => {
-            matched(x, y, fuel)
-        },
+        | (Value::System(x), Value::System(y) | Value::List(y, Join::Comma | Join::And))
+        | (Value::List(x, Join::Comma | Join::And), Value::System(y)) => matched(x, y, cx),
         (Value::Set(x) | Value::List(x, _), Value::Set(y) | Value::List(y, _)) => {
-            let left = contained(x, y, fuel);
-            left.and(|| contained(y, x, fuel))
+            let left = contained(x, y, cx);
+            left.and(|| contained(y, x, cx))
         }
-        (Value::Matrix(x), Value::Matrix(y)) => matrices(x, y, fuel),
-        (Value::Matrix(rows), Value::Tuple { open: '(', close: ')', items })
-        | (Value::Tuple { open: '(', close: ')', items }, Value::Matrix(rows)) => vector(rows, items, fuel),
-        (Value::Ratio(x), Value::Ratio(y)) => {
-            if x == y {
-                return outcome(Finding::Equal, "ratio");
+        (Value::Combined(o, x), Value::Combined(p, y)) if o == p => match (o, x.split_first(), y.split_first()) {
+            (SetOperation::Difference, Some((first, rest)), Some((other, others))) => {
+                values(first, other, cx).and(|| matched(rest, others, cx))
             }
-            if is_clock(x) || is_clock(y) {
-                return outcome(Finding::Different, "ratio");
-            }
-            match (quotient(x), quotient(y)) {
-                (Some(x), Some(y)) => expressions(&x, &y, fuel),
-                _ => UNLIKE,
-            }
+            _ => matched(&flat(*o, x), &flat(*o, y), cx),
+        },
+        (Value::Element(_, set), other) | (other, Value::Element(_, set))
+            if !matches!(other, Value::Expr(_) | Value::Element(..)) =>
+        {
+            values(set, other, cx)
         }
+        (Value::Element(x, s), Value::Element(y, t)) => {
+            if x == y { values(s, t, cx) } else { UNLIKE }
+        }
+        (Value::Set(items), other) | (other, Value::Set(items)) if items.len() == 1 => match items.first() {
+            Some(only) if !matches!(other, Value::Tuple { .. } | Value::Combined(..)) => values(only, other, cx),
+            _ => UNLIKE,
+        },
+        (Value::Matrix(x), Value::Matrix(y)) => matrices(x, y, cx),
+        (Value::Matrix(rows), Value::Tuple { open, close, items })
+        | (Value::Tuple { open, close, items }, Value::Matrix(rows))
+            if matches!((open, close), ('(', ')') | ('[', ']')) =>
+        {
+            vector(rows, items, cx)
+        }
+        (Value::Expr(vector), Value::Tuple { open: '(', close: ')', items })
+        | (Value::Tuple { open: '(', close: ')', items }, Value::Expr(vector)) => components(vector, items, cx),
+        (Value::Expr(vector), Value::Matrix(rows)) | (Value::Matrix(rows), Value::Expr(vector)) => {
+            let column: Option<Vec<Value>> = rows
+                .iter()
+                .map(|row| if let [only] = row.as_slice() { Some(Value::Expr(only.clone())) } else { None })
+                .collect();
+            column.map_or(UNLIKE, |items| components(vector, &items, cx))
+        }
+        (Value::Ratio(x), Value::Ratio(y)) => ratios(x, y, cx),
         (Value::Ratio(parts), other) | (other, Value::Ratio(parts)) => match quotient(parts) {
-            Some(value) => values(&Value::Expr(value), other, fuel),
+            Some(value) => values(&Value::Expr(value), other, cx),
             None => UNLIKE,
         },
-        (Value::Text(x), Value::Text(y)) => {
-            let same = super::words::normal(x, false) == super::words::normal(y, false);
-            outcome(if same { Finding::Equal } else { Finding::Different }, "text")
-        }
+        (Value::Piecewise(x), Value::Piecewise(y)) => piecewise(x, y, cx),
+        (Value::Congruence { left: None, right, .. }, Value::Expr(value))
+        | (Value::Expr(value), Value::Congruence { left: None, right, .. }) => expressions(right, value, cx),
+        (Value::Text(x), Value::Text(y)) => texts(x, y, cx),
         _ => UNLIKE,
     }
+}
+
+/// Words: equal, but for what does not count.
+pub(super) fn texts(x: &str, y: &str, cx: &Context<'_>) -> Outcome {
+    let case = cx.policy.keeps_case();
+    let same = words::normal(x, case) == words::normal(y, case);
+    outcome(if same { Finding::Equal } else { Finding::Different }, "text")
+}
+
+fn each_stated(
+    sides: &[Expr],
+    relations: &[super::expr::Relation],
+    value: &Value,
+    cx: &mut Context<'_>,
+) -> Outcome {
+    let Some(stated) = relations::stated(sides, relations, cx) else { return UNLIKE };
+    let start = outcome(Finding::Equal, "exact");
+    stated.iter().fold(start, |so_far, side| so_far.and(|| values(&Value::Expr(side.clone()), value, cx)))
+}
+
+fn ratios(x: &[Expr], y: &[Expr], cx: &mut Context<'_>) -> Outcome {
+    if is_clock(x) || is_clock(y) || x.len() != y.len() {
+        return outcome(Finding::Different, "ratio");
+    }
+    let ([first, rest @ ..], [other, others @ ..]) = (x, y) else { return UNLIKE };
+    let start = outcome(Finding::Equal, "ratio");
+    rest.iter().zip(others).fold(start, |so_far, (part, theirs)| {
+        so_far.and(|| {
+            let cross = |a: &Expr, b: &Expr| Expr::product(vec![a.clone(), b.clone()]);
+            expressions(&cross(first, theirs), &cross(other, part), cx)
+        })
+    })
 }
 
 /// Whether a ratio could be a time of day, whose parts must not be scaled.
@@ -126,16 +215,28 @@ fn is_clock(parts: &[Expr]) -> bool {
         if *hours < RBig::from(24) && *minutes >= RBig::from(10) && *minutes < RBig::from(60))
 }
 
-fn in_order(x: &[Value], y: &[Value], fuel: &mut Fuel) -> Outcome {
+/// Nested parts of one operation in one list.
+fn flat(operation: SetOperation, parts: &[Value]) -> Vec<Value> {
+    let mut out = Vec::new();
+    for part in parts {
+        match part {
+            Value::Combined(same, inner) if *same == operation => out.extend(flat(operation, inner)),
+            other => out.push(other.clone()),
+        }
+    }
+    out
+}
+
+fn in_order(x: &[Value], y: &[Value], cx: &mut Context<'_>) -> Outcome {
     if x.len() != y.len() {
         return UNLIKE;
     }
     let start = outcome(Finding::Equal, "exact");
-    x.iter().zip(y).fold(start, |so_far, (x, y)| so_far.and(|| values(x, y, fuel)))
+    x.iter().zip(y).fold(start, |so_far, (x, y)| so_far.and(|| values(x, y, cx)))
 }
 
 /// The same items as often, in any order.
-fn matched(x: &[Value], y: &[Value], fuel: &mut Fuel) -> Outcome {
+pub(super) fn matched(x: &[Value], y: &[Value], cx: &mut Context<'_>) -> Outcome {
     if x.len() != y.len() {
         return UNLIKE;
     }
@@ -144,7 +245,7 @@ fn matched(x: &[Value], y: &[Value], fuel: &mut Fuel) -> Outcome {
     for item in x {
         let mut found = UNLIKE;
         for (at, other) in free.iter().enumerate() {
-            let this = values(item, other, fuel);
+            let this = values(item, other, cx);
             found = found.or(|| this);
             if this.is_equal() {
                 free.swap_remove(at);
@@ -152,18 +253,21 @@ fn matched(x: &[Value], y: &[Value], fuel: &mut Fuel) -> Outcome {
             }
         }
         so_far = so_far.and(|| found);
+        if so_far.finding == Finding::Different {
+            break;
+        }
     }
     so_far
 }
 
 /// Every item of `x` is one of `y`.
-fn contained(x: &[Value], y: &[Value], fuel: &mut Fuel) -> Outcome {
+fn contained(x: &[Value], y: &[Value], cx: &mut Context<'_>) -> Outcome {
     x.iter().fold(outcome(Finding::Equal, "exact"), |so_far, item| {
-        so_far.and(|| y.iter().fold(UNLIKE, |found, other| found.or(|| values(item, other, fuel))))
+        so_far.and(|| y.iter().fold(UNLIKE, |found, other| found.or(|| values(item, other, cx))))
     })
 }
 
-fn matrices(x: &[Vec<Expr>], y: &[Vec<Expr>], fuel: &mut Fuel) -> Outcome {
+fn matrices(x: &[Vec<Expr>], y: &[Vec<Expr>], cx: &mut Context<'_>) -> Outcome {
     if x.len() != y.len() || x.iter().zip(y).any(|(x, y)| x.len() != y.len()) {
         return UNLIKE;
     }
@@ -171,188 +275,115 @@ fn matrices(x: &[Vec<Expr>], y: &[Vec<Expr>], fuel: &mut Fuel) -> Outcome {
     x.iter()
         .flatten()
         .zip(y.iter().flatten())
-        .fold(start, |so_far, (x, y)| so_far.and(|| expressions(x, y, fuel)))
+        .fold(start, |so_far, (x, y)| so_far.and(|| expressions(x, y, cx)))
 }
 
-/// A matrix of one column against a tuple.
-fn vector(rows: &[Vec<Expr>], items: &[Value], fuel: &mut Fuel) -> Outcome {
-    if rows.len() != items.len() || rows.iter().any(|row| row.len() != 1) {
+/// A matrix of one column or one row against a tuple.
+fn vector(rows: &[Vec<Expr>], items: &[Value], cx: &mut Context<'_>) -> Outcome {
+    let line = rows.len() == 1 || rows.iter().all(|row| row.len() == 1);
+    if !line || rows.iter().map(Vec::len).sum::<usize>() != items.len() {
         return UNLIKE;
     }
     let start = outcome(Finding::Equal, "exact");
     rows.iter()
         .flatten()
         .zip(items)
-        .fold(start, |so_far, (x, y)| so_far.and(|| values(&Value::Expr(x.clone()), y, fuel)))
+        .fold(start, |so_far, (x, y)| so_far.and(|| values(&Value::Expr(x.clone()), y, cx)))
 }
 
-fn quantities((a, u): (&Expr, &Unit), (b, v): (&Expr, &Unit), fuel: &mut Fuel) -> Outcome {
+/// `2i + 3j`, in unit vectors, against its components.
+fn components(vector: &Expr, items: &[Value], cx: &mut Context<'_>) -> Outcome {
+    const UNITS: [&str; 3] = ["\\bold i", "\\bold j", "\\bold k"];
+    let unit = |name: &str| vector.any(&|part| matches!(part, Expr::Variable(known) if &**known == name));
+    if !UNITS.iter().any(|name| unit(name)) || !(2..=3).contains(&items.len()) {
+        return UNLIKE;
+    }
+    // A linear form is known by its values at the unit vectors and at one point more.
+    let at = |point: [i64; 3]| {
+        let placed = UNITS.iter().zip(point).fold(vector.clone(), |expr, (name, value)| {
+            expr.with_variable(name, &Expr::integer(value))
+        });
+        Value::Expr(placed)
+    };
+    let zero = Value::Expr(Expr::integer(0));
+    let item = |at: usize| items.get(at).unwrap_or(&zero);
+    let start = values(&at([0, 0, 0]), &zero, cx);
+    let axes = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+    axes.iter().enumerate().fold(start, |so_far, (place, axis)| {
+        so_far.and(|| values(&at(*axis), item(place), cx)).and(|| {
+            let doubled = axis.map(|x| 2 * x);
+            let Value::Expr(single) = at(*axis) else { return UNLIKE };
+            let twice = Value::Expr(Expr::product(vec![Expr::integer(2), single]));
+            values(&at(doubled), &twice, cx)
+        })
+    })
+}
+
+/// The same branches in any order.
+fn piecewise(x: &[(Expr, Option<Box<Value>>)], y: &[(Expr, Option<Box<Value>>)], cx: &mut Context<'_>) -> Outcome {
+    if x.len() != y.len() {
+        return outcome(Finding::Unknown, "branches");
+    }
+    let mut free: Vec<_> = y.iter().collect();
+    for (value, condition) in x {
+        let found = free.iter().position(|(other, theirs)| {
+            let same = match (condition, theirs) {
+                (None, None) => true,
+                (Some(x), Some(y)) => values(x, y, cx).is_equal(),
+                // "Otherwise" may be any condition, and is checked by the branches that are left.
+                _ => true,
+            };
+            same && expressions(value, other, cx).is_equal()
+        });
+        match found {
+            Some(at) => {
+                free.remove(at);
+            }
+            None => return outcome(Finding::Different, "branches"),
+        }
+    }
+    outcome(Finding::Equal, "branches")
+}
+
+fn bare_quantity(a: &Expr, unit: &Unit, b: &Expr, cx: &mut Context<'_>) -> Outcome {
+    match unit {
+        Unit::Percent => {
+            let percent = cx.policy.percent;
+            let points = if percent == Percent::Fraction { UNLIKE } else { expressions(a, b, cx) };
+            if percent == Percent::Points {
+                return points;
+            }
+            points.or(|| expressions(&hundredths(a.clone()), b, cx))
+        }
+        Unit::Known { .. } | Unit::Named(_) => expressions(a, b, cx),
+    }
+}
+
+fn quantities((a, u): (&Expr, &Unit), (b, v): (&Expr, &Unit), cx: &mut Context<'_>) -> Outcome {
+    if cx.policy.units == Units::Ignored && *u != Unit::Percent && *v != Unit::Percent {
+        return expressions(a, b, cx);
+    }
     match (u, v) {
         (Unit::Known { dimension: d, factor: f }, Unit::Known { dimension: e, factor: g }) if d == e => {
+            if f == g {
+                return expressions(a, b, cx);
+            }
             let scaled = |x: &Expr, by: &RBig| Expr::product(vec![x.clone(), Expr::Number(by.clone())]);
-            expressions(&scaled(a, f), &scaled(b, g), fuel)
+            expressions(&scaled(a, f), &scaled(b, g), cx)
         }
-        (u, v) if u == v => expressions(a, b, fuel),
+        (u, v) if u == v => expressions(a, b, cx),
         _ => outcome(Finding::Different, "unit"),
     }
 }
 
-/// `x = 3` against 3. Every side but the name must equal the value.
-fn named(sides: &[Expr], relations: &[Relation], value: &Expr, fuel: &mut Fuel) -> Outcome {
-    if relations.iter().any(|relation| *relation != Relation::Equal) {
-        return UNLIKE;
-    }
-    let rest = match sides {
-        [name, rest @ ..] if is_name(name) => rest,
-        [rest @ .., name] if is_name(name) => rest,
-        _ => return UNLIKE,
-    };
-    rest.iter()
-        .fold(outcome(Finding::Equal, "exact"), |so_far, side| so_far.and(|| expressions(side, value, fuel)))
-}
-
-fn has_variable(expr: &Expr) -> bool {
-    expr.any(&|part| matches!(part, Expr::Variable(_)))
-}
-
-/// A name and its constant value, if the chain says only that.
-fn assignment<'a>(sides: &'a [Expr], relations: &[Relation]) -> Option<(&'a Expr, &'a Expr)> {
-    match (sides, relations) {
-        ([left, right], [Relation::Equal]) => [(left, right), (right, left)]
-            .into_iter()
-            .find(|(name, value)| is_name(name) && !has_variable(value)),
-        _ => None,
-    }
-}
-
-fn chains((a, p): (&[Expr], &[Relation]), (b, q): (&[Expr], &[Relation]), fuel: &mut Fuel) -> Outcome {
-    if a == b && p == q {
-        return outcome(Finding::Equal, "identical");
-    }
-    match (assignment(a, p), assignment(b, q)) {
-        (Some((x, v)), Some((y, w))) => {
-            return if x == y { expressions(v, w, fuel) } else { UNLIKE };
-        }
-        // A value asked for is not given by an equation that has it as its solution.
-        (Some(_), None) | (None, Some(_)) => return outcome(Finding::Different, "unsolved"),
-        (None, None) => {}
-    }
-    if let ([name, x], [other, y], [Relation::Equal], [Relation::Equal]) = (a, b, p, q)
-        && is_name(name)
-        && name == other
-    {
-        let direct = expressions(x, y, fuel);
-        if direct.is_equal() {
-            return direct;
-        }
-    }
-    if p.len() != q.len() {
-        return UNLIKE;
-    }
-    let (x, mut y) = (links(a, p), links(b, q));
-    let mut so_far = outcome(Finding::Equal, "proportional");
-    for link in &x {
-        let mut found = UNLIKE;
-        for at in 0..y.len() {
-            let Some(other) = y.get(at) else { break };
-            let this = same_link(link, other, fuel);
-            found = found.or(|| this);
-            if this.is_equal() {
-                y.swap_remove(at);
-                break;
-            }
-        }
-        so_far = so_far.and(|| found);
-    }
-    so_far
-}
-
-/// The relations of a chain, each as a difference that is compared with zero; none is a "greater".
-fn links(sides: &[Expr], relations: &[Relation]) -> Vec<(Expr, Relation)> {
-    let pairs = sides.iter().zip(sides.iter().skip(1)).zip(relations);
-    pairs
-        .map(|((left, right), relation)| {
-            let (left, right, relation) = match relation {
-                Relation::Greater | Relation::GreaterOrEqual => (right, left, relation.flipped()),
-                other => (left, right, *other),
-            };
-            (Expr::sum(vec![left.clone(), right.clone().negated()]), relation)
-        })
-        .collect()
-}
-
-/// Two relations say the same when their differences are proportional, by a positive factor where the order
-/// matters.
-fn same_link((f, r): &(Expr, Relation), (g, s): &(Expr, Relation), fuel: &mut Fuel) -> Outcome {
-    if r != s {
-        return UNLIKE;
-    }
-    let (f, g) = (resolved(f, &Expr::integer(1), &Expr::Euler), resolved(g, &Expr::integer(1), &Expr::Euler));
-    if !modular::varies(&f) || !modular::varies(&g) {
-        return outcome(Finding::Unknown, "proportional");
-    }
-    let finding = match modular::proportional(&f, &g) {
-        Finding::Unknown => numeric::proportional(&f, &g, fuel),
-        decided => decided,
-    };
-    if finding == Finding::Equal && r.is_order() {
-        let finding = match numeric::quotient_sign(&f, &g, fuel) {
-            Some(Sign::Positive) => Finding::Equal,
-            Some(Sign::Negative) => Finding::Different,
-            None => Finding::Unknown,
-        };
-        return outcome(finding, "proportional");
-    }
-    outcome(finding, "proportional")
-}
-
-/// The interval that `x < 3` or `1 < x ≤ 2` describes.
-fn interval_of(sides: &[Expr], relations: &[Relation]) -> Option<Value> {
-    let round = |relation: Relation| matches!(relation, Relation::Less | Relation::Greater);
-    let rising = |relation: Relation| matches!(relation, Relation::Less | Relation::LessOrEqual);
-    let infinity = || Value::Expr(Expr::Infinity);
-    let interval = |open: bool, low: Value, high: Value, close: bool| Value::Tuple {
-        open: if open { '(' } else { '[' },
-        close: if close { ')' } else { ']' },
-        items: vec![low, high],
-    };
-    if !relations.iter().all(|relation| relation.is_order()) {
-        return None;
-    }
-    match (sides, relations) {
-        ([left, right], [relation]) => {
-            let (bound, relation) = match (is_name(left), is_name(right)) {
-                (true, false) => (right, *relation),
-                (false, true) => (left, relation.flipped()),
-                _ => return None,
-            };
-            let bound = Value::Expr(bound.clone());
-            Some(if rising(relation) {
-                interval(true, Value::Expr(Expr::Infinity.negated()), bound, round(relation))
-            } else {
-                interval(round(relation), bound, infinity(), true)
-            })
-        }
-        ([low, name, high], [first, second]) if is_name(name) && rising(*first) == rising(*second) => {
-            let (low, high) = (Value::Expr(low.clone()), Value::Expr(high.clone()));
-            Some(if rising(*first) {
-                interval(round(*first), low, high, round(*second))
-            } else {
-                interval(round(*second), high, low, round(*first))
-            })
-        }
-        _ => None,
-    }
-}
-
 /// The expression with a meaning for the degree and for the base of a logarithm that names none.
-fn resolved(expr: &Expr, degree: &Expr, base: &Expr) -> Expr {
+pub(super) fn resolved(expr: &Expr, degree: &Expr, base: &Expr) -> Expr {
     expr.with_degree(degree).with_variable(UNNAMED_BASE, base)
 }
 
 /// Compares two expressions. Degrees count as numbers (90° is answered by 90) or as angles (by π/2), and a
 /// logarithm without a base as natural or decimal, the same way on both sides.
-pub(super) fn expressions(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
+pub(super) fn expressions(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Outcome {
     if a == b {
         return outcome(Finding::Equal, "identical");
     }
@@ -366,12 +397,13 @@ pub(super) fn expressions(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
         bases.push(Expr::integer(10));
     }
     if degrees.len() == 1 && bases.len() == 1 {
-        return plain(a, b, fuel);
+        return plain(a, b, &mut cx.fuel).or(|| rounding::compare(a, b, cx));
     }
     let mut found = UNLIKE;
     for degree in &degrees {
         for base in &bases {
-            found = found.or(|| plain(&resolved(a, degree, base), &resolved(b, degree, base), fuel));
+            let (a, b) = (resolved(a, degree, base), resolved(b, degree, base));
+            found = found.or(|| plain(&a, &b, &mut cx.fuel).or(|| rounding::compare(&a, &b, cx)));
         }
     }
     found
@@ -387,11 +419,11 @@ fn infinity(expr: &Expr) -> Option<i8> {
     }
 }
 
-fn plain(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
+pub(super) fn plain(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
     match (infinity(a), infinity(b)) {
         (Some(0), Some(0)) => {}
         (Some(x), Some(y)) if x == y => return outcome(Finding::Equal, "exact"),
-        (Some(x), Some(y)) if x != 0 && y != 0 => return outcome(Finding::Different, "exact"),
+        (Some(_), Some(_)) => return outcome(Finding::Different, "exact"),
         _ => return outcome(Finding::Unknown, "exact"),
     }
     if let (Some(x), Some(y)) = (exact::value(a), exact::value(b)) {
@@ -401,4 +433,9 @@ fn plain(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
         Finding::Unknown => outcome(numeric::compare(a, b, fuel), "numeric"),
         decided => outcome(decided, "modular"),
     }
+}
+
+/// Whether an expression is a variable or names something by one.
+pub(super) fn is_free(expr: &Expr) -> bool {
+    is_name(expr) && !matches!(expr, Expr::Call(Function::Abs, _))
 }

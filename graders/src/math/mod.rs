@@ -1,25 +1,23 @@
 //! `math`: does the answer equal the reference as mathematics?
 //!
-//! Extraction finds the answer's text, [`parser`] reads all of it or none, [`compare`] decides. Numbers are
-//! exact rationals; a rounded decimal never equals an irrational number. Nothing is solved, simplified or
-//! executed, a power or factorial is never written out beyond a bound, and what cannot be shown either way is
-//! `undecided` and scores like a wrong answer.
+//! Extraction finds the answer's text, [`parser`] reads all of it or none, [`compare`] decides, [`form`] looks
+//! at what the task asks beyond the value. Numbers are exact rationals; a power or factorial is never written
+//! out beyond a bound, nothing is executed, and what cannot be shown either way is `undecided`.
 //!
-//! Conventions that a text leaves open, decided once for all:
+//! What a text leaves open is a policy ([`policy`]) with a default, or a convention:
 //!
-//! - `50\%` is answered by `50`, `0.5` and `50%`.
-//! - A unit on one side only is dropped; units on both sides must measure the same and are converted.
 //! - Degrees are answered by the number and by the angle in radians.
 //! - A logarithm without a base is natural or decimal, the same way on both sides.
 //! - A value answers `x = value`. An equation never answers a value that solves it.
 //! - A list without brackets has no order, brackets have one, sets neither order nor repetition.
 //! - Words are compared without regard to case; variables never are.
 
-mod ball;
 mod compare;
 mod environments;
 mod exact;
 mod expr;
+mod factor;
+mod form;
 mod functions;
 mod lexer;
 mod matrix;
@@ -28,10 +26,15 @@ mod numeric;
 mod operators;
 mod parser;
 mod policy;
+mod reading;
+mod relations;
+mod rounding;
 mod symbols;
 mod terms;
 mod units;
 mod words;
+
+mod ball;
 
 use std::sync::Arc;
 
@@ -46,9 +49,11 @@ use crate::scores::Scores;
 use crate::task::Task;
 use crate::verdict::{Reason, Verdict};
 
+use compare::{Context, Outcome};
 use expr::Value;
 use modular::Finding;
-use numeric::Fuel;
+use policy::{Multiple, Policy, Undecided};
+use reading::Reading;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,18 +67,23 @@ struct Spec {
     /// The score of any other. Default: 0.
     #[serde(default)]
     incorrect: f64,
+    /// What is asked beyond the value, and how open notation is read.
+    #[serde(default)]
+    policy: Policy,
 }
 
 #[derive(Clone, Debug)]
 struct MathGrader {
     extract: Arc<Extractor>,
     scores: Scores,
+    policy: Arc<Policy>,
 }
 
 pub(crate) fn build(fields: Fields) -> Result<Arc<dyn Grader>, ConfigError> {
     let spec: Spec = config::read(fields)?;
     let scores = Scores::new(spec.correct, spec.incorrect)?;
-    Ok(Arc::new(MathGrader { extract: Arc::new(spec.extract), scores }))
+    spec.policy.check()?;
+    Ok(Arc::new(MathGrader { extract: Arc::new(spec.extract), scores, policy: Arc::new(spec.policy) }))
 }
 
 impl Grader for MathGrader {
@@ -82,7 +92,7 @@ impl Grader for MathGrader {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn prepare(&self, task: &Task, _resources: &Resources) -> Result<Prepared, TaskError> {
@@ -90,22 +100,27 @@ impl Grader for MathGrader {
         let references = texts
             .iter()
             .map(|text| {
-                read(text).ok_or_else(|| {
-                    TaskError::reference(format!(
-                        "`{}` is neither mathematics this grader reads nor plain words",
-                        text.chars().take(80).collect::<String>()
-                    ))
-                })
+                Reading::of_reference(text).map_err(|at| TaskError::reference(unreadable(text, at)))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Prepared::Completion(Box::new(Judge { grader: self.clone(), references })))
     }
 }
 
+/// Says which reference cannot be read, and from where.
+fn unreadable(text: &str, at: usize) -> String {
+    let excerpt = |text: &str| text.chars().take(80).collect::<String>();
+    let place = match text.get(at..).filter(|rest| !rest.is_empty() && at > 0) {
+        Some(rest) => format!("; reading stopped before `{}`", excerpt(rest)),
+        None => String::new(),
+    };
+    format!("`{}` is neither mathematics this grader reads nor plain words{place}", excerpt(text))
+}
+
 /// Compares with one task's references.
 struct Judge {
     grader: MathGrader,
-    references: Vec<Value>,
+    references: Vec<Reading>,
 }
 
 impl GradeCompletion for Judge {
@@ -123,62 +138,76 @@ impl GradeCompletion for Judge {
 impl Judge {
     fn verdict(&self, text: &str) -> Verdict {
         let scores = self.grader.scores;
-        if bare(text).is_empty() {
+        if reading::bare(text).is_empty() {
             return scores.wrong(Reason::NoAnswer);
         }
-        let wordy = |reference: &&Value| matches!(reference, Value::Text(_));
-        let Some(answer) = read(text) else {
-            let normal = words::normal(text, false);
-            let same = |reference: &Value| matches!(reference, Value::Text(text) if words::normal(text, false) == normal);
-            return if self.references.iter().any(same) {
-                scores.right(Reason::Equivalent).with("method", "text")
-            } else if self.references.iter().all(|reference| wordy(&reference)) {
-                scores.wrong(Reason::Different).with("method", "text")
-            } else {
-                scores.wrong(Reason::UnparsableAnswer)
-            };
-        };
+        let policy = &*self.grader.policy;
+        let answer = Reading::of_answer(text, policy);
         let mut reason = Reason::Different;
         let mut method = "kind";
+        let mut lacks = None;
         for reference in &self.references {
-            let outcome = compare::values(reference, &answer, &mut Fuel::full());
+            let outcome = against(reference, &answer, policy);
             match outcome.finding {
-                Finding::Equal => {
-                    return scores.right(Reason::Equivalent).with("method", outcome.method);
-                }
+                Finding::Equal => match answer.lacks(reference, policy) {
+                    None => return scores.right(Reason::Equivalent).with("method", outcome.method),
+                    Some(what) => lacks = Some(what),
+                },
                 Finding::Unknown => (reason, method) = (Reason::Undecided, outcome.method),
                 Finding::Different if reason == Reason::Different => method = outcome.method,
                 Finding::Different => {}
             }
         }
+        if let Some(what) = lacks {
+            return scores.wrong(Reason::WrongForm).with("lacks", what);
+        }
+        if answer.values.is_empty() && !self.references.iter().all(Reading::is_words) {
+            return scores.wrong(Reason::UnparsableAnswer);
+        }
+        if reason == Reason::Undecided && policy.undecided == Undecided::Abstain {
+            return Verdict::abstain(reason).with("method", method);
+        }
         scores.wrong(reason).with("method", method)
     }
 }
 
-/// The text without the marks around an answer.
-fn bare(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '$' | '*' | '`'))
-        .trim_end_matches(['.', ',', ';'])
-        .trim_matches(|c: char| c.is_whitespace() || matches!(c, '$' | '*' | '`'))
-}
-
-/// The answer that a text states: mathematics, or else words.
-fn read(text: &str) -> Option<Value> {
-    let bare = bare(text);
-    if bare.len() > lexer::MAX_BYTES {
-        return None;
+/// Compares every reading of one with every reading of the other.
+fn against(reference: &Reading, answer: &Reading, policy: &Policy) -> Outcome {
+    let mut found = compare::UNLIKE;
+    let cx = &mut Context::new(policy);
+    if answer.values.is_empty() {
+        return reference.values.iter().fold(found, |found, value| match value {
+            Value::Text(words) => found.or(|| compare::texts(words, &answer.text, cx)),
+            _ => found,
+        });
     }
-    if let Some(prose) = words::prose(bare) {
-        return Some(Value::Text(prose));
+    for (at, value) in answer.values.iter().enumerate() {
+        for (place, expected) in reference.values.iter().enumerate() {
+            // The second reading of one side is only tried against the first of the other.
+            if at > 0 && place > 0 {
+                continue;
+            }
+            found = found.or(|| compare::values(expected, value, cx));
+            if let (Multiple::Any, Value::List(items, _)) = (policy.multiple, expected) {
+                found = items.iter().fold(found, |found, item| found.or(|| compare::values(item, value, cx)));
+            }
+            if found.finding == Finding::Equal {
+                return found;
+            }
+        }
     }
-    parser::parse(bare)
+    found
 }
 
 /// The number that a text states as a whole, if it is rational: `1/2`, `x = 3`, `1,200 km`, `50\%` (which is
 /// 50). The `number` grader reads its answers with it.
 pub(crate) fn rational(text: &str) -> Option<dashu::rational::RBig> {
-    match read(text)? {
+    match reading::value(text).ok()? {
         Value::Expr(value) | Value::Quantity(value, _) => exact::value(&value),
+        Value::Named(_, value) => match *value {
+            Value::Expr(value) | Value::Quantity(value, _) => exact::value(&value),
+            _ => None,
+        },
         Value::Chain { sides, relations } => match (sides.as_slice(), relations.as_slice()) {
             ([name, value], [expr::Relation::Equal]) if parser::is_name(name) => exact::value(value),
             _ => None,

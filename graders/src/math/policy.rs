@@ -2,6 +2,10 @@
 
 use serde::Deserialize;
 
+use crate::error::ConfigError;
+
+use super::words;
+
 /// How a percentage compares with a bare number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,6 +103,17 @@ pub(super) enum Case {
     Kept,
 }
 
+/// What becomes of an answer that can be shown neither equal nor different.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Undecided {
+    /// It scores like a wrong one.
+    #[default]
+    Incorrect,
+    /// The grader abstains, so that another may judge.
+    Abstain,
+}
+
 /// The policies of one grader.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -118,6 +133,8 @@ pub(super) struct Policy {
     pub(super) absolute_tolerance: Option<f64>,
     /// The largest difference in parts of the reference; `null` for none at all.
     pub(super) relative_tolerance: Option<f64>,
+    /// What an answer scores that can be shown neither equal nor different.
+    pub(super) undecided: Undecided,
     /// The texts of the choices in order, so that the letter and the text of one answer each other.
     pub(super) choices: Vec<String>,
 }
@@ -136,7 +153,50 @@ impl Default for Policy {
             rounding: Some(8),
             absolute_tolerance: None,
             relative_tolerance: None,
+            undecided: Undecided::default(),
             choices: Vec::new(),
         }
+    }
+}
+
+impl Policy {
+    /// Refuses what means nothing.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for (name, tolerance) in
+            [("absolute_tolerance", self.absolute_tolerance), ("relative_tolerance", self.relative_tolerance)]
+        {
+            if tolerance.is_some_and(|t| !(t.is_finite() && t >= 0.0)) {
+                return Err(ConfigError::new(
+                    format!("/policy/{name}"),
+                    "expected a finite number that is not negative".to_owned(),
+                ));
+            }
+        }
+        if self.rounding.is_some_and(|digits| digits < 3) {
+            return Err(ConfigError::new(
+                "/policy/rounding".to_owned(),
+                "expected at least 3 digits: with fewer, wrong answers are taken for rounded ones".to_owned(),
+            ));
+        }
+        if self.choices.len() > 26 {
+            return Err(ConfigError::new(
+                "/policy/choices".to_owned(),
+                format!("expected at most 26 choices, found {}", self.choices.len()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The letter of the choice that has this text.
+    pub(super) fn choice(&self, text: &str) -> Option<char> {
+        let normal = words::normal(text, self.keeps_case());
+        let same = |choice: &String| words::normal(choice, self.keeps_case()) == normal;
+        let at = self.choices.iter().position(same)?;
+        u8::try_from(at).ok().map(|at| char::from(b'A' + at))
+    }
+
+    /// Whether the case of letters in words counts.
+    pub(super) fn keeps_case(&self) -> bool {
+        self.case == Case::Kept
     }
 }

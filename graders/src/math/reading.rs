@@ -1,0 +1,123 @@
+//! What a text states, in each way it can be read.
+
+use super::expr::{Expr, Value};
+use super::form;
+use super::lexer;
+use super::parser;
+use super::policy::Policy;
+use super::words;
+
+/// A text and what it states: its readings, the most likely first. A text that states nothing readable has
+/// none.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// The text without the marks around it.
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Reading {
+    /// The readings of a reference, or the byte at which reading stopped.
+    pub(super) fn of_reference(text: &str) -> Result<Self, usize> {
+        let bare = bare(text);
+        match readings(bare) {
+            Ok(values) => Ok(Self { text: bare.to_owned(), values }),
+            // A reference in words with digits among them, such as a date, is compared as it stands.
+            Err(_) if words::is_wordy(bare) && bare.len() <= lexer::MAX_BYTES => {
+                Ok(Self { text: bare.to_owned(), values: vec![Value::Text(bare.to_owned())] })
+            }
+            Err(at) => Err(at),
+        }
+    }
+
+    /// The readings of an answer, of which there may be none.
+    pub(super) fn of_answer(text: &str, policy: &Policy) -> Self {
+        let bare = bare(text);
+        let letter = policy.choice(bare).or_else(|| choice_letter(bare));
+        let mut values = readings(bare).unwrap_or_default();
+        if let Some(letter) = letter {
+            let choice = Value::Expr(Expr::Variable(letter.to_string().into()));
+            if values.is_empty() { values.push(choice) } else { values.insert(1, choice) }
+        }
+        Self { text: bare.to_owned(), values }
+    }
+
+    /// Whether this is an answer in words.
+    pub(super) fn is_words(&self) -> bool {
+        self.values.iter().any(|value| matches!(value, Value::Text(_)))
+    }
+
+    /// What this answer lacks that the task asks for although its value is right.
+    pub(super) fn lacks(&self, reference: &Self, policy: &Policy) -> Option<&'static str> {
+        let (answer, expected) = (self.values.first()?, reference.values.first()?);
+        form::lacks((&reference.text, expected), (&self.text, answer), policy)
+    }
+}
+
+/// The text without the marks around an answer.
+pub(super) fn bare(text: &str) -> &str {
+    let outer = |c: char| c.is_whitespace() || matches!(c, '$' | '*' | '`' | '"');
+    let mut rest = text;
+    loop {
+        let before = rest;
+        rest = rest.trim_matches(outer).trim_end_matches(['.', ',', ';', '\\', ':']);
+        rest = rest.trim_matches(outer);
+        for (open, close) in [("\\(", "\\)"), ("\\[", "\\]")] {
+            if let Some(inner) = rest.strip_prefix(open).and_then(|inner| inner.strip_suffix(close)) {
+                rest = inner;
+            }
+        }
+        if rest.len() == before.len() {
+            return rest;
+        }
+    }
+}
+
+/// The answer that a text states, in its most likely reading: mathematics, or else words.
+pub(super) fn value(text: &str) -> Result<Value, usize> {
+    let bare = bare(text);
+    if bare.len() > lexer::MAX_BYTES {
+        return Err(lexer::MAX_BYTES);
+    }
+    if let Some(prose) = words::prose(bare) {
+        return Ok(Value::Text(prose));
+    }
+    parser::read(bare)
+}
+
+fn readings(text: &str) -> Result<Vec<Value>, usize> {
+    let first = value(text)?;
+    let mut readings = vec![first];
+    if let Some(decimal) = decimal_comma(text) {
+        readings.extend(parser::parse(&decimal));
+    }
+    Ok(readings)
+}
+
+/// A number with a decimal comma, with a point instead. `1,5` stays a list: two answers are likelier than a
+/// decimal with one place.
+fn decimal_comma(text: &str) -> Option<String> {
+    let unsigned = text.strip_prefix(['-', '−']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once(',').or_else(|| unsigned.split_once("{,}"))?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let likely = whole == "0" || (fraction.len() >= 2 && fraction.len() != 3);
+    (digits(whole) && digits(fraction) && likely).then(|| text.replace("{,}", ".").replace(',', "."))
+}
+
+/// The letter of a choice that is named with its text: `C. x = 42`, `(B) 5`.
+fn choice_letter(text: &str) -> Option<char> {
+    let inner = text.strip_prefix("\\text{").map_or(text, |rest| rest);
+    let inner = inner.trim_start_matches(['(', '{', ' ']);
+    let mut chars = inner.chars();
+    let letter = chars.next().filter(char::is_ascii_uppercase)?;
+    let rest = chars.as_str();
+    let mark = rest.trim_start_matches('}').chars().next().filter(|c| matches!(c, '.' | ')' | ':'))?;
+    let after = rest.trim_start_matches('}').strip_prefix(mark)?;
+    // Another letter with a mark would be a second choice.
+    let second = after.as_bytes().windows(2).any(|pair| match pair {
+        [letter, mark] => letter.is_ascii_uppercase() && matches!(mark, b'.' | b')' | b':'),
+        _ => false,
+    });
+    let listed = after.contains(" or ") || after.contains(" and ");
+    (!second && !listed && after.starts_with([' ', '}', '\\', '$'])).then_some(letter)
+}
