@@ -241,6 +241,7 @@ impl<'a> Lexer<'a> {
             '_' => self.push(Token::Mark('_'), len),
             '#' => self.at += len,
             '|' => self.push(Token::Mark('‖'), len),
+            '\u{c}' | '\u{8}' => self.at += 1,
             '\\' => {
                 // Outside an environment two backslashes before a command are one that was escaped.
                 let name = rest[2..].bytes().take_while(u8::is_ascii_alphabetic).count();
@@ -399,7 +400,8 @@ impl<'a> Lexer<'a> {
             self.at += rest.len() - after.len();
             return Some(());
         }
-        self.words(inner, consumed, matches!(name, "mathbf" | "textbf" | "bold"));
+        let unit_vector = matches!(name, "mathbf" | "bold") && matches!(inner.trim(), "i" | "j" | "k");
+        self.words(inner, consumed, unit_vector);
         Some(())
     }
 

@@ -265,7 +265,9 @@ impl<'t, 'a> Parser<'t, 'a> {
         }
         let join = if or { Join::Or } else if and { Join::And } else { Join::Comma };
         let several = groups.iter().any(|group| group.len() > 1);
-        if groups.len() > 1 && several && (semicolon || or) {
+        // `21, 16 or 11` are three values, `x=1, y=2 or x=3, y=4` two pairs.
+        let named = groups.iter().flatten().all(|item| matches!(item, Value::Chain { .. }));
+        if groups.len() > 1 && several && (semicolon || (or && named)) {
             let groups = groups.into_iter().map(|mut items| {
                 if items.len() == 1 {
                     items.pop()
@@ -443,10 +445,7 @@ impl<'t, 'a> Parser<'t, 'a> {
             None
             | Some(
                 Token::Separator(_) | Token::Mark(',' | ';' | ')' | ']' | '}' | '⦄' | '&') | Token::Row | Token::End(_),
-            ) => Some(match super::words::number(&name) {
-                Some(number) => Value::Expr(Expr::integer(number)),
-                None => Value::Text(name),
-            }),
+            ) => Some(Value::Text(name)),
             _ => {
                 self.at = start;
                 None
@@ -628,7 +627,14 @@ impl<'t, 'a> Parser<'t, 'a> {
             return matrix::power(rows, self);
         }
         let negative = self.signs();
-        let exponent = expr(self.power()?)?;
+        // The 2 of `x^2_1` is no number to the base of one.
+        let exponent = match (self.peek(), self.peek_at(1)) {
+            (Some(Token::Number { value, .. }), Some(Token::Mark('_'))) => {
+                self.at += 1;
+                value.clone()
+            }
+            _ => expr(self.power()?)?,
+        };
         let exponent = if negative { exponent.negated() } else { exponent };
         let mut base = expr(value)?;
         // `x^2_1` is `x_1^2`.
@@ -766,7 +772,7 @@ fn chain(mut sides: Vec<Value>, mut relations: Vec<Relation>) -> Option<Value> {
             }
             // `{1, 2} = A`.
             (value, Value::Expr(name)) if is_name(&name) => named(Value::Expr(name), value, relations),
-            _ => None,
+            (left, right) => Some(Value::Chain { sides: vec![with_unit(left)?, with_unit(right)?], relations }),
         };
     }
     let sides: Vec<Expr> = sides.into_iter().map(with_unit).collect::<Option<_>>()?;

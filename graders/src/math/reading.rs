@@ -87,7 +87,9 @@ pub(super) fn value(text: &str) -> Result<Value, usize> {
 
 fn readings(text: &str) -> Result<Vec<Value>, usize> {
     let first = value(text)?;
+    let set = if let Value::Text(words) = &first { words::set(words) } else { None };
     let mut readings = vec![first];
+    readings.extend(set);
     if let Some(decimal) = decimal_comma(text) {
         readings.extend(parser::parse(&decimal));
     }

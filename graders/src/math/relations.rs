@@ -101,7 +101,15 @@ pub(super) fn restates(answer: &Value) -> bool {
     match answer {
         Value::Chain { sides, relations } => {
             let order = relations.iter().all(|relation| relation.is_order() || *relation == Relation::NotEqual);
-            if order { !sides.iter().all(is_simple) } else { !is_solved(answer) }
+            if order {
+                return !sides.iter().all(is_simple);
+            }
+            // `y = x + 1` is solved for y.
+            let explicit = match sides.as_slice() {
+                [name, rest @ ..] if is_name(name) => !rest.iter().any(|side| side.any(&|part| part == name)),
+                _ => false,
+            };
+            !explicit && !is_solved(answer)
         }
         Value::List(items, _) | Value::System(items) | Value::Set(items) => items.iter().any(restates),
         Value::Builder { conditions, .. } => conditions.iter().any(restates),

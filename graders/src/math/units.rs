@@ -90,7 +90,7 @@ fn lookup(name: &str) -> Option<Unit> {
 
 /// Whether this is the name of a unit that is known.
 pub(super) fn is_known(name: &str) -> bool {
-    lookup(name).is_some()
+    lookup(name).is_some() || matches!(name, "pct" | "deg" | "rad")
 }
 
 /// Whether the name measures angles.

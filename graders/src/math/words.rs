@@ -1,5 +1,6 @@
 //! Answers in words.
 
+use super::expr::{Domain, Value};
 use super::symbols;
 
 /// Short words that are answers rather than products of variables.
@@ -7,31 +8,6 @@ const SHORT_WORDS: [&str; 17] = [
     "yes", "no", "odd", "one", "two", "six", "ten", "red", "mon", "tue", "up", "all", "pm", "am", "dne", "none",
     "nan",
 ];
-
-/// Words for small numbers.
-const NUMBERS: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-];
-const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-
-/// The number that words spell, below one hundred, and a hundred or a thousand itself.
-pub(super) fn number(words: &str) -> Option<i64> {
-    let lower = words.trim().to_lowercase();
-    let small = |word: &str| NUMBERS.iter().position(|known| *known == word);
-    if let Some(n) = small(&lower) {
-        return i64::try_from(n).ok();
-    }
-    match lower.as_str() {
-        "hundred" | "one hundred" | "a hundred" => return Some(100),
-        "thousand" | "one thousand" | "a thousand" => return Some(1000),
-        _ => {}
-    }
-    let (ten, one) = lower.split_once(['-', ' ']).unwrap_or((&lower, "zero"));
-    let ten = TENS.iter().position(|known| *known == ten)?;
-    let one = small(one).filter(|one| *one < 10)?;
-    i64::try_from((ten + 2) * 10 + one).ok()
-}
 
 /// The words of a text that is nothing else.
 pub(super) fn prose(text: &str) -> Option<String> {
@@ -56,8 +32,7 @@ pub(super) fn prose(text: &str) -> Option<String> {
             || !word.is_ascii();
         spoken |= (long && !capitals) || SHORT_WORDS.contains(&lower.as_str());
     }
-    // `5 and x` is a list, "both x and y" is words; a number in words is a number.
-    (spoken && number(plain.trim()).is_none()).then(|| normal(&plain, false))
+    spoken.then(|| normal(&plain, false))
 }
 
 /// The text without the commands that only change how letters look.
@@ -94,4 +69,16 @@ pub(super) fn is_wordy(text: &str) -> bool {
     without_commands(text).split(|c: char| !c.is_alphabetic()).any(|word| word.chars().count() >= 3)
         && !text.contains('\\')
         || text.contains("\\text")
+}
+
+/// The set that some words describe.
+pub(super) fn set(words: &str) -> Option<Value> {
+    Some(match normal(words, false).as_str() {
+        "no solution" | "no solutions" | "no real solution" | "no real solutions" | "empty set" => {
+            Value::Set(Vec::new())
+        }
+        "all real numbers" | "all reals" | "all real x" | "set of real numbers" => Value::Domain(Domain::Reals),
+        "all integers" | "set of integers" => Value::Domain(Domain::Integers),
+        _ => return None,
+    })
 }
