@@ -45,12 +45,11 @@ impl Parser<'_, '_> {
         let radians = Expr::degree_in_radians();
         let radian = |argument: Expr| argument.with_degree(&radians);
         if matches!(self.peek(), Some(Token::Mark('(' | '{' | '[' | '⦃'))) {
-            let braced = self.mark('{');
             return match self.deeper(Self::primary)? {
                 Value::Tuple { open: '(', close: ')', items } | Value::List(items, _) => {
                     items.into_iter().map(|item| expr(item).map(radian)).collect()
                 }
-                Value::Set(items) if braced && items.len() > 1 => {
+                Value::Set(items) if items.len() > 1 => {
                     items.into_iter().map(|item| expr(item).map(radian)).collect()
                 }
                 other => {

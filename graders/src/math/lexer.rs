@@ -141,6 +141,12 @@ impl<'a> Lexer<'a> {
         matches!(self.out.last(), Some(Spaced { token: Token::Number { .. }, .. }))
     }
 
+    /// Whether `12:30` was read last.
+    fn after_time(&self) -> bool {
+        let last: Vec<&Token<'_>> = self.out.iter().rev().take(3).map(|spaced| &spaced.token).collect();
+        matches!(last.as_slice(), [Token::Number { .. }, Token::Mark(':'), Token::Number { .. }])
+    }
+
     fn step(&mut self) -> Option<()> {
         let rest = self.rest();
         let first = rest.chars().next()?;
@@ -447,6 +453,9 @@ impl<'a> Lexer<'a> {
             return self.push(Token::Words(run), len);
         }
         let after_number = self.after_number();
+        if matches!(run, "am" | "pm" | "AM" | "PM") && self.after_time() {
+            return self.push(Token::Words(run), len);
+        }
         if run.bytes().all(|b| b.is_ascii_uppercase()) {
             // A segment, an angle, a set of letters: one name, whose order of letters matters.
             return self.push(Token::Symbol(run), len);
@@ -465,24 +474,9 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `sinx`, `xsin`, `cosxsiny`: functions and at most one letter between them.
+    /// Functions that are run together with their arguments.
     fn run_together(&mut self, run: &'a str) -> bool {
-        let mut parts: Vec<(usize, usize, bool)> = Vec::new();
-        let mut at = 0;
-        while at < run.len() {
-            let rest = &run[at..];
-            let function = symbols::RUN_TOGETHER.iter().find(|name| rest.starts_with(**name));
-            let len = function.map_or(1, |name| name.len());
-            if function.is_none() && (parts.last().is_some_and(|part| !part.2) || matches!(rest.as_bytes(), [b't', ..]))
-            {
-                return false;
-            }
-            parts.push((at, len, function.is_some()));
-            at += len;
-        }
-        if !parts.iter().any(|part| part.2) {
-            return false;
-        }
+        let Some(parts) = runs_together(run) else { return false };
         for (at, len, function) in parts {
             let part = &run[at..at + len];
             match symbols::function(part) {
@@ -538,7 +532,14 @@ impl<'a> Lexer<'a> {
         let whole_digits = digits.len();
         let mut whole = true;
         let mut recurring = None;
-        if rest[at..].starts_with('.') {
+        let comma = rest[at..].strip_prefix("{,}").is_some_and(|after| after.starts_with(|c: char| c.is_ascii_digit()));
+        if comma {
+            // `0{,}5` is a decimal comma where TeX is written with one.
+            let fraction = run(at + 3);
+            digits.push_str(&rest[at + 3..at + 3 + fraction]);
+            whole = false;
+            at += 3 + fraction;
+        } else if rest[at..].starts_with('.') {
             let fraction = run(at + 1);
             recurring = repeated(&rest[at + 1 + fraction..], fraction == 0);
             // A full stop at the end of the text is punctuation, one before digits is a decimal point.
@@ -575,6 +576,25 @@ impl<'a> Lexer<'a> {
         self.push(Token::Number { value, whole }, at);
         Some(())
     }
+}
+
+/// The parts of `sinx` or `cosxsiny`: functions, and at most one letter between them. Each is its start, its
+/// length and whether it is a function.
+pub(super) fn runs_together(run: &str) -> Option<Vec<(usize, usize, bool)>> {
+    let mut parts: Vec<(usize, usize, bool)> = Vec::new();
+    let mut at = 0;
+    while at < run.len() {
+        let rest = run.get(at..)?;
+        let function = symbols::RUN_TOGETHER.iter().find(|name| rest.starts_with(**name));
+        let len = function.map_or(1, |name| name.len());
+        // The letter t would make words such as "cost" of them.
+        if function.is_none() && (parts.last().is_some_and(|part| !part.2) || rest.starts_with('t')) {
+            return None;
+        }
+        parts.push((at, len, function.is_some()));
+        at += len;
+    }
+    parts.iter().any(|part| part.2).then_some(parts)
 }
 
 fn power_of_ten(n: usize) -> UBig {
@@ -620,7 +640,7 @@ fn repeated(rest: &str, first: bool) -> Option<(String, usize)> {
         (digits > 0 && content[digits..].starts_with(end))
             .then(|| (content[..digits].to_owned(), start.len() + digits + end.len()))
     };
-    for start in ["\\overline{", "\\bar{", "\\overline ", "\\bar ", "\\dot{", "\\dot "] {
+    for start in ["\\overline{", "\\bar{", "\\overline ", "\\bar ", "\\bar", "\\dot{", "\\dot ", "\\dot"] {
         let end = if start.ends_with('{') { "}" } else { "" };
         let Some((digits, len)) = block(start, end) else { continue };
         if !start.starts_with("\\dot") {

@@ -375,7 +375,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         if let Some(words) = self.leading_words() {
             return Some(words);
         }
-        let value = self.sum()?;
+        let mut value = self.sum()?;
         if self.mark(':') && !self.in_set {
             let mut parts = vec![expr(value)?];
             while self.take(':') {
@@ -384,7 +384,7 @@ impl<'t, 'a> Parser<'t, 'a> {
                     return None;
                 }
             }
-            return Some(Value::Ratio(parts));
+            value = Value::Ratio(parts);
         }
         let mut name = String::new();
         while let Some(token) = self.peek() {
@@ -522,6 +522,13 @@ impl<'t, 'a> Parser<'t, 'a> {
             let negative = operator != ' ' && self.signs();
             let factor = self.power()?;
             let factor = if negative { matrix::negated(factor)? } else { factor };
+            if let (' ', Value::Expr(Expr::Variable(name)), Value::Tuple { .. }) = (operator, &value, &factor)
+                && name.starts_with(|c: char| c.is_ascii_uppercase())
+            {
+                // `P(2, -3)` is a point with a name.
+                value = Value::Named(Box::new(value), Box::new(factor));
+                continue;
+            }
             value = match operator {
                 '/' => matrix::times(value, Value::Expr(expr(factor)?.inverse()))?,
                 'm' => Value::Expr(Expr::Call(Function::Modulo, vec![expr(value)?, expr(factor)?])),
@@ -704,8 +711,13 @@ impl<'t, 'a> Parser<'t, 'a> {
 
 /// A value with a unit: words after it.
 fn quantity(value: Value, name: &str) -> Option<Value> {
-    if let Value::Ratio(_) = value {
-        return None;
+    if let Value::Ratio(parts) = &value {
+        let half = name.to_lowercase().replace(['.', ' '], "");
+        let times: Option<Vec<RBig>> = parts.iter().map(exact::value).collect();
+        return match (half.as_str(), times.as_deref()) {
+            ("am" | "pm", Some([hours, minutes])) => Some(Value::Text(format!("{hours}:{minutes} {half}"))),
+            _ => None,
+        };
     }
     let Value::Expr(mut value) = value else {
         // A point or an interval may be measured as a whole.

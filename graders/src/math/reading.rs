@@ -22,6 +22,10 @@ impl Reading {
         let bare = bare(text);
         match readings(bare) {
             Ok(values) => Ok(Self { text: bare.to_owned(), values }),
+            Err(_) if choice_letter(bare).is_some() => {
+                let letter = choice_letter(bare).map(|letter| letter.to_string()).unwrap_or_default();
+                Ok(Self { text: bare.to_owned(), values: vec![Value::Expr(Expr::Variable(letter.into()))] })
+            }
             // A reference in words with digits among them, such as a date, is compared as it stands.
             Err(_) if words::is_wordy(bare) && bare.len() <= lexer::MAX_BYTES => {
                 Ok(Self { text: bare.to_owned(), values: vec![Value::Text(bare.to_owned())] })
@@ -56,7 +60,8 @@ impl Reading {
 
 /// The text without the marks around an answer.
 pub(super) fn bare(text: &str) -> &str {
-    let outer = |c: char| c.is_whitespace() || matches!(c, '$' | '*' | '`' | '"');
+    // A form feed is white space too, but here it is the rest of `\frac`.
+    let outer = |c: char| (c.is_whitespace() && c != '\u{c}') || matches!(c, '$' | '*' | '`' | '"');
     let mut rest = text;
     loop {
         let before = rest;
@@ -82,17 +87,22 @@ pub(super) fn value(text: &str) -> Result<Value, usize> {
     if let Some(prose) = words::prose(bare) {
         return Ok(Value::Text(prose));
     }
+    if bare.contains(".m.") {
+        return parser::read(&bare.replace("p.m.", "pm").replace("a.m.", "am"));
+    }
     parser::read(bare)
 }
 
 fn readings(text: &str) -> Result<Vec<Value>, usize> {
-    let first = value(text)?;
+    let decimal = decimal_comma(text);
+    let first = match (value(text), &decimal) {
+        (Err(_), Some(decimal)) => return parser::read(decimal).map(|value| vec![value]),
+        (result, _) => result?,
+    };
     let set = if let Value::Text(words) = &first { words::set(words) } else { None };
     let mut readings = vec![first];
     readings.extend(set);
-    if let Some(decimal) = decimal_comma(text) {
-        readings.extend(parser::parse(&decimal));
-    }
+    readings.extend(decimal.and_then(|decimal| parser::parse(&decimal)));
     Ok(readings)
 }
 

@@ -53,8 +53,11 @@ pub(super) fn stated(sides: &[Expr], relations: &[Relation], cx: &Context<'_>) -
         return None;
     }
     match sides {
-        [name, rest @ ..] if is_name(name) => Some(rest.to_vec()),
-        [rest @ .., name] if is_name(name) => Some(rest.to_vec()),
+        [name, rest @ ..] | [rest @ .., name] if is_name(name) => {
+            // Of `x = y = 3` both names have the value.
+            let values: Vec<Expr> = rest.iter().filter(|side| !is_name(side)).cloned().collect();
+            Some(if values.is_empty() { rest.to_vec() } else { values })
+        }
         // A computation that is written out, and its result.
         all if all.iter().all(|side| !has_variable(side)) => Some(all.to_vec()),
         _ => None,
@@ -146,7 +149,8 @@ pub(super) fn chains(
         let y = renamed(name, other, y);
         if let Some(y) = y {
             let direct = expressions(x, &y, cx);
-            if direct.is_equal() {
+            let mentions = |side: &Expr| side.any(&|part| part == name);
+            if direct.is_equal() || !(mentions(x) || mentions(&y)) {
                 return direct;
             }
         }

@@ -98,6 +98,16 @@ impl<'a> Parser<'_, 'a> {
     }
 
     fn set(&mut self) -> Option<Value> {
+        if let Some(Token::Begin(_)) = self.peek() {
+            // A brace before lines that belong together; it may be drawn on one side only.
+            let lines = self.deeper(Self::primary)?;
+            let closed = self.take('⦄');
+            return Some(match lines {
+                Value::List(lines, _) => Value::System(lines),
+                other if closed => Value::Set(vec![other]),
+                other => other,
+            });
+        }
         if self.take('⦄') {
             return Some(Value::Set(Vec::new()));
         }
@@ -183,7 +193,8 @@ impl<'a> Parser<'_, 'a> {
         if functional && self.inverse_mark() {
             name.push_str("^-1");
         }
-        if functional && matches!(self.peek(), Some(Token::Mark('(' | '['))) && !self.spaced() {
+        let braced = self.mark('{') && matches!(self.peek_at(1), Some(Token::Mark('(')));
+        if functional && (braced || matches!(self.peek(), Some(Token::Mark('(' | '[')))) && !self.spaced() {
             if let Some(arguments) = self.attempt(Self::bracketed_arguments) {
                 return Some(Value::Expr(Expr::Apply(name.into(), arguments)));
             }

@@ -22,6 +22,7 @@ pub(super) fn prose(text: &str) -> Option<String> {
     for word in plain.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
         let lower = word.to_lowercase();
         let symbol = symbols::function(word).is_some()
+            || super::lexer::runs_together(word).is_some()
             || matches!(word, "pi" | "infinity" | "inf" | "oo" | "infty" | "Infinity");
         if symbol {
             return None;

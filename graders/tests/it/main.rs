@@ -9,6 +9,7 @@ mod grading;
 mod hostile;
 mod length;
 mod math;
+mod notation;
 mod presets;
 mod rubric;
 mod testdata;
