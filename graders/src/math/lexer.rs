@@ -302,6 +302,9 @@ impl<'a> Lexer<'a> {
             }
             "not" => {
                 self.at += len;
+                if self.rest().trim_start().starts_with("\\not") && !self.rest().trim_start().starts_with("\\notin") {
+                    return None;
+                }
                 let before = self.out.len();
                 self.spaced = false;
                 while self.out.len() == before && self.at < self.text.len() {

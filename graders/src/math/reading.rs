@@ -87,8 +87,8 @@ pub(super) fn value(text: &str) -> Result<Value, usize> {
     if let Some(prose) = words::prose(bare) {
         return Ok(Value::Text(prose));
     }
-    if bare.contains(".m.") {
-        return parser::read(&bare.replace("p.m.", "pm").replace("a.m.", "am"));
+    if bare.contains(".m") {
+        return parser::read(&bare.replace("p.m", "pm").replace("a.m", "am").replace("m.", "m"));
     }
     parser::read(bare)
 }

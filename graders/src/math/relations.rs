@@ -3,7 +3,6 @@
 use dashu::base::Sign;
 
 use super::compare::{Context, Outcome, UNLIKE, expressions, matched, outcome, resolved, values};
-use super::exact;
 use super::expr::{Expr, Relation, Value};
 use super::modular::{self, Finding};
 use super::numeric;
@@ -286,9 +285,4 @@ fn interval_of(sides: &[Expr], relations: &[Relation]) -> Option<Value> {
         }
         _ => None,
     }
-}
-
-/// Whether a value is a constant expression.
-pub(super) fn is_constant(expr: &Expr) -> bool {
-    !has_variable(expr) || exact::value(expr).is_some()
 }

@@ -6,13 +6,10 @@ use super::exact;
 use super::expr::{Expr, Function, Join, Value};
 use super::lexer::Token;
 use super::matrix;
-use super::parser::{MAX_ITEMS, Parser, expr};
+use super::parser::{Parser, expr};
 
 /// The largest lower index for which a binomial coefficient is written as a polynomial.
 const MAX_BINOMIAL: i64 = 32;
-
-/// The symbol of a list that goes on.
-pub(super) const ELLIPSIS: &str = "…";
 
 impl<'a> Parser<'_, 'a> {
     pub(super) fn primary(&mut self) -> Option<Value> {
@@ -72,7 +69,7 @@ impl<'a> Parser<'_, 'a> {
         if self.mark('}') {
             // `{}_nC_k`: nothing carries the index.
             self.at += 1;
-            return if self.mark('_') { self.combinations() } else { self.primary() };
+            return if self.mark('_') { self.combinations() } else { self.deeper(Self::primary) };
         }
         let value = self.without_bars(|parser| parser.deeper(Self::list))?;
         if !self.take('}') {
@@ -479,11 +476,6 @@ impl<'a> Parser<'_, 'a> {
         }
         let inner = self.argument()?;
         Some(root(&degree, inner))
-    }
-
-    /// Items of a set or list, at most [`MAX_ITEMS`].
-    pub(super) fn bounded<T>(items: Vec<T>) -> Option<Vec<T>> {
-        (items.len() <= MAX_ITEMS).then_some(items)
     }
 }
 
