@@ -1,0 +1,99 @@
+//! The answer in a reference that is a whole sentence or solution.
+
+use std::borrow::Cow;
+
+use super::{announced, boxed, formula, numeral};
+
+/// Words that open a sentence which states a result.
+const OPENERS: [&str; 9] = ["the", "thus", "hence", "so", "therefore", "it", "we", "this", "finally"];
+/// Words right before the formula that is the result.
+const COPULAS: [&str; 10] = ["is", "are", "equals", "be", "get", "obtain", "find", "have", "to", "as"];
+/// Words that make the formula a part of what is stated.
+const QUALIFIERS: [&str; 20] = [
+    "that", "whose", "such", "where", "which", "who", "if", "when", "not", "no", "all", "every", "each",
+    "any", "except", "unless", "or", "only", "least", "most",
+];
+
+/// The answer that a reference states, for a grader that compares with it.
+///
+/// - The content of its box, or the list of its boxes, by the rule for completions.
+/// - What follows its last `####`.
+/// - In prose: the answer it announces ("So the answer is 7."), or its one formula where the sentence ends
+///   with it after `is` and its like ("Thus the area is $7$.") and nothing qualifies it.
+/// - Else the text as it is, trimmed. A bare answer is never changed.
+pub(crate) fn reference(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if let Some(found) = boxed::answer(text).filter(|found| !found.trim().is_empty()) {
+        return found;
+    }
+    if let Some(found) = numeral::after_hash(text).filter(|found| !found.is_empty()) {
+        return Cow::Owned(found);
+    }
+    let found = if is_prose(text) { announced::answer(text).or_else(|| concluded(text)) } else { None };
+    Cow::Borrowed(found.unwrap_or(text))
+}
+
+/// Whether a text is a sentence: at least two words outside its formulas and commands.
+fn is_prose(text: &str) -> bool {
+    let mut words = 0;
+    let mut at = 0;
+    let mut count = |part: &str| {
+        let plain = |word: &&str| {
+            let word = word.trim_matches(['.', ',', ':', ';', '*', '_']);
+            word.chars().count() > 1 && word.chars().all(char::is_alphabetic)
+        };
+        words += part.split_whitespace().filter(plain).count();
+        // Without blanks between words, two ideographs are a sentence's worth.
+        words += part.chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count();
+    };
+    for found in formula::formulas(text) {
+        count(&text[at..found.start]);
+        at = found.end;
+    }
+    count(&text[at..]);
+    words >= 2
+}
+
+/// The one formula of a text, where a sentence concludes with it.
+fn concluded(text: &str) -> Option<&str> {
+    let mut all = formula::formulas(text);
+    let (found, None) = (all.next()?, all.next()) else { return None };
+    let closes = text[found.end..].chars().all(|c| c.is_whitespace() || matches!(c, '.' | '*' | '!'));
+    let before = text[..found.start].to_lowercase();
+    let mut words = before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let opened = words.clone().next().is_some_and(|word| OPENERS.contains(&word));
+    let copula = words.clone().next_back().is_some_and(|word| COPULAS.contains(&word));
+    let qualified = words.any(|word| QUALIFIERS.contains(&word) || word.chars().any(char::is_numeric));
+    (closes && opened && copula && !qualified).then_some(found.content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references() {
+        for (text, expected) in [
+            (r"So the answer is: \[ \boxed{11111111100} \]", "11111111100"),
+            (r"$x = \boxed{2}$ or $x = \boxed{3}$", "2, 3"),
+            ("48 / 2 = 24 and 48 + 24 = 72.\n#### 72", "72"),
+            ("So the answer is 7.", "7"),
+            ("Thus the area is $\\frac{1}{2}$.", "\\frac{1}{2}"),
+            ("Hence we get \\[ x = 5. \\]", "x = 5."),
+            // A part of the statement is not the answer.
+            ("all integers except $0$", "all integers except $0$"),
+            ("The numbers whose last digit is $3$", "The numbers whose last digit is $3$"),
+            ("The $3$ is $7$", "The $3$ is $7$"),
+            ("The midpoint of $AB$", "The midpoint of $AB$"),
+            // Bare answers stay.
+            (" $5$ cm ", "$5$ cm"),
+            ("$5$", "$5$"),
+            ("x = 5", "x = 5"),
+            (r"\text{east}", r"\text{east}"),
+            (r"\boxed{}", r"\boxed{}"),
+            ("", ""),
+        ] {
+            assert_eq!(reference(text), expected, "{text:?}");
+        }
+    }
+}
