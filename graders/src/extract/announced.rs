@@ -13,11 +13,12 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
         r"(?im)",
         // On its own line: a heading.
         r"^[#*_ \t]{0,12}(?:the[ \t])?(?:final[ \t])?answer[*_ \t]{0,8}\r?$",
-        r"|\banswers?",
-        r"(?:\s(?:to|for|of)\s(?:the|this|that|our|your)\s(?:\w{1,16}\s)?(?:question|problem|puzzle|equation|exercise))?",
+        // ASCII boundaries, because Unicode's are slow to search for.
+        r"|(?-u:\b)answers?",
+        r"(?:\s(?:to|for|of)\s(?:the|this|that|our|your)\s(?:[a-z]{1,16}\s)?(?:question|problem|puzzle|equation|exercise))?",
         r"[\s*_]{0,8}",
-        r"(?:(?:is|are|was|equals?|(?:would|should|must|will)\sbe)\b",
-        r"(?:,?\s(?:therefore|thus|hence|simply|just|then|indeed|clearly|equal\sto|given\sby)\b,?)?",
+        r"(?:(?:is|are|was|equals?|(?:would|should|must|will)\sbe)(?-u:\b)",
+        r"(?:,?\s(?:therefore|thus|hence|simply|just|then|indeed|clearly|equal\sto|given\sby)(?-u:\b),?)?",
         r"[\s*_]{0,8}:?|[:：=])",
         r"[\s*_]{0,8}",
         r"|答案(?:应该|应当|就)?(?:是|为|[:：])[\s*_]{0,8}[:：]?",
