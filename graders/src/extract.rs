@@ -4,18 +4,20 @@
 //! verdict says which it was. When the answer it found then turns out to be no answer at all, no later step is
 //! tried: a ladder that climbs on after a failed parse is what reward hacking feeds on.
 //!
-//! Thoughts do not count ([`thought::answer_part`]), and neither does what a reader of the rendered text would
-//! not take for the answer: HTML comments and programs in code fences ([`hidden`]). Every step reads the text a
+//! What follows the model's own turn ([`turn`]) does not count, nor do thoughts ([`thought::answer_part`]) and what a reader of the
+//! rendered text would not take for the answer: HTML comments and programs in code fences ([`hidden`]). Every step reads the text a
 //! bounded number of times, from one end to the other.
 
 mod announced;
 mod bold;
 mod boxed;
+mod conclusion;
 mod formula;
 mod hidden;
 mod joiner;
 mod numeral;
 mod reference;
+mod turn;
 
 use std::borrow::Cow;
 
@@ -32,6 +34,9 @@ pub(crate) use reference::reference;
 pub(crate) enum Step {
     /// The content of the last closed `<answer>…</answer>`, trimmed.
     AnswerTag,
+    /// A formula or number that the text, behind all its boxes, announces last as the "final answer". Boxes before
+    /// it were steps on the way.
+    FinalAnswer,
     /// The content of the last `\boxed{…}` or `\fbox{…}` with balanced braces; `\boxed 5` counts too. Boxes
     /// that only `and`, `or`, punctuation or the name of a value join are one answer, a list.
     Boxed,
@@ -57,6 +62,7 @@ impl Step {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AnswerTag => "answer_tag",
+            Self::FinalAnswer => "final_answer",
             Self::Boxed => "boxed",
             Self::Hash => "hash",
             Self::AnswerIs => "answer_is",
@@ -87,6 +93,7 @@ impl Step {
 
     fn find_shown(self, text: &str) -> Option<Cow<'_, str>> {
         match self {
+            Self::FinalAnswer => announced::final_answer(text, boxed::end(text)).map(Cow::Borrowed),
             Self::Boxed => boxed::answer(text),
             Self::Hash => numeral::after_hash(text).map(Cow::Owned),
             Self::AnswerIs => announced::answer(text).map(Cow::Borrowed),
@@ -159,14 +166,15 @@ impl Extractor {
         Self { steps: steps.to_vec() }
     }
 
-    /// The steps that need an explicit mark, so that nothing is guessed: tag, box, `####`, "answer is".
+    /// The steps that need an explicit mark, so that nothing is guessed: tag, "final answer", box, `####`,
+    /// "answer is".
     pub(crate) fn marked() -> Self {
-        Self::of(&[Step::AnswerTag, Step::Boxed, Step::Hash, Step::AnswerIs])
+        Self::of(&[Step::AnswerTag, Step::FinalAnswer, Step::Boxed, Step::Hash, Step::AnswerIs])
     }
 
     /// The answer in `text`, outside its thoughts.
     pub(crate) fn extract<'a>(&self, text: &'a str) -> Option<Extracted<'a>> {
-        let visible = thought::answer_part(text);
+        let visible = thought::answer_part(turn::own(text));
         let shown = hidden::shown(visible);
         self.steps.iter().find_map(|&step| step.find(visible, &shown).map(|text| Extracted::new(text, step)))
     }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::formula;
+use super::{conclusion, formula};
 
 /// Phrases that announce an answer, and headings `Final answer` on a line of their own. Runs of blanks and
 /// emphasis are bounded; the regex crate searches in linear time.
@@ -26,24 +26,55 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is a constant, a failure is a bug")
 });
 
-/// The last answer that a text announces: the rest of its sentence, or the formula that this rest is.
+/// The last answer that a text announces: the rest of its sentence, or the formula that this rest is or the value
+/// that it [concludes](conclusion) with.
 ///
 /// Emphasis and full stops at its ends do not belong to it. A reason after a formula ("because …") does not
 /// either; after anything else it stays, because only the grader knows whether it hedges. Where one sentence
 /// announces two answers with `or` or `and` between them, the answer is both, as written.
 pub(super) fn answer(text: &str) -> Option<&str> {
+    found(text).map(|found| found.answer)
+}
+
+/// The answer that a text announces last, where it is announced as the final one, behind a position, and is
+/// plain: a formula, or a number with at most two words.
+pub(super) fn final_answer(text: &str, behind: usize) -> Option<&str> {
+    let Announced { start, end, answer, formula } = found(text)?;
+    let before = text[..start].trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_'));
+    let is_final = |text: &str| text.to_lowercase().contains("final");
+    let word = before.len().checked_sub("final".len()).and_then(|at| before.get(at..)).unwrap_or_default();
+    if start < behind || !(is_final(word) || is_final(&text[start..end])) {
+        return None;
+    }
+    let words = answer.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1).count();
+    (formula || (answer.contains(|c: char| c.is_ascii_digit()) && words <= 2)).then_some(answer)
+}
+
+/// The last announcement.
+struct Announced<'a> {
+    /// Where its phrase begins and ends.
+    start: usize,
+    end: usize,
+    answer: &'a str,
+    /// Whether the answer is a formula.
+    formula: bool,
+}
+
+fn found(text: &str) -> Option<Announced<'_>> {
     let found: Vec<(usize, usize)> = ANNOUNCED.find_iter(text).map(|m| (m.start(), m.end())).collect();
-    let mut links = found.windows(2).rev().take_while(|pair| match pair {
+    let joined = |pair: &&[(usize, usize)]| match pair {
         [a, b] => joined(&text[a.1..b.0]),
         _ => false,
-    });
-    let first = found.len().checked_sub(1 + links.by_ref().count())?;
-    let line = content_line(&text[found.get(first)?.1..])?;
-    if let Some(stated) = leading_formula(line) {
-        return Some(stated);
-    }
+    };
+    let links = found.windows(2).rev().take_while(joined).count();
+    let &(start, end) = found.get(found.len().checked_sub(1 + links)?)?;
+    let line = content_line(&text[end..])?;
     let sentence = without_emphasis(sentence(super::first_line(line)));
-    (!sentence.is_empty()).then(|| formula::only(sentence).unwrap_or(sentence))
+    if let Some(answer) = leading_formula(line).or_else(|| formula::only(sentence)) {
+        return Some(Announced { start, end, answer, formula: true });
+    }
+    let answer = conclusion::of(sentence).unwrap_or(sentence);
+    (!answer.is_empty()).then_some(Announced { start, end, answer, formula: false })
 }
 
 /// The longest text between two announcements of one sentence, in bytes.
@@ -107,10 +138,17 @@ fn sentence(line: &str) -> &str {
     line
 }
 
-/// A text without emphasis and full stops at its ends.
+/// A text without emphasis, quotation marks and full stops at its ends.
 fn without_emphasis(text: &str) -> &str {
-    let text = text.trim().trim_start_matches(['*', '_']);
-    text.trim_end_matches(['*', '_', '`']).trim_end_matches('.').trim_end_matches(['*', '_', '`']).trim()
+    let marks = |c: char| matches!(c, '*' | '_' | '`') || c.is_whitespace();
+    let text = text.trim_start_matches(marks).trim_end_matches(marks);
+    let text = text.strip_suffix('.').unwrap_or(text).trim_end_matches(marks);
+    for (open, close) in [("\\\"", "\\\""), ("\"", "\""), ("“", "”")] {
+        if let Some(inner) = text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)) {
+            return inner.strip_suffix('.').unwrap_or(inner).trim();
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -144,10 +182,29 @@ mod tests {
             ("answer: 3\\nThat is all", Some("3")),
             ("the answer is x**2", Some("x**2")),
             ("Answer: `7`", Some("7")),
+            ("The answer is \"7\".", Some("7")),
+            ("The answer is “$7$.”", Some("7")),
+            ("Final answer: The volume of $ABCD$ is 120. I hope so.", Some("120")),
+            ("Answer: The volume is not 120.", Some("The volume is not 120")),
             ("Answer:", None),
             ("an answer", None),
         ] {
             assert_eq!(answer(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn announced_as_final() {
+        for (text, expected) in [
+            ("$7$. Final Answer: The final answer is $8$. I hope it is correct.", Some("8")),
+            ("7. **Final Answer:** 8", Some("8")),
+            ("### Final answer\n\n8 apples", Some("8 apples")),
+            ("7. The answer is 8", None),
+            ("I hope that this final answer is correct.", None),
+            ("Final answer: see the second of my 3 steps above", None),
+        ] {
+            assert_eq!(final_answer(text, 0), expected, "{text:?}");
+            assert_eq!(final_answer(text, text.len()), None, "{text:?}");
         }
     }
 }

@@ -38,6 +38,11 @@ pub(super) fn answer(text: &str) -> Option<Cow<'_, str>> {
     (!chain.is_empty()).then(|| stated(text, chain))
 }
 
+/// The position after the last box, 0 without one.
+pub(super) fn end(text: &str) -> usize {
+    scan(text).last().map_or(0, |found| found.end)
+}
+
 /// The answer in a text that holds boxes of one list only, whatever prose stands around them; otherwise
 /// choosing one would reward hedging.
 pub(super) fn only_answer(text: &str) -> Option<Cow<'_, str>> {

@@ -85,9 +85,8 @@ pub(super) fn joins(gap: &str) -> bool {
         return false;
     }
     let (gap, _) = split_name(gap);
-    let mut words = Words { rest: gap, line_start: false };
     let mut labelled = false;
-    while let Some(token) = words.next() {
+    for token in (Words { rest: gap, line_start: false }) {
         match token {
             Token::Layout => {}
             Token::Label => labelled = false,

@@ -2,24 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{announced, boxed, formula, numeral};
-
-/// Words that open a sentence which states a result.
-const OPENERS: [&str; 9] = ["the", "thus", "hence", "so", "therefore", "it", "we", "this", "finally"];
-/// Words right before the formula that is the result.
-const COPULAS: [&str; 10] = ["is", "are", "equals", "be", "get", "obtain", "find", "have", "to", "as"];
-/// Words that make the formula a part of what is stated.
-const QUALIFIERS: [&str; 20] = [
-    "that", "whose", "such", "where", "which", "who", "if", "when", "not", "no", "all", "every", "each",
-    "any", "except", "unless", "or", "only", "least", "most",
-];
+use super::{announced, boxed, conclusion, formula, numeral};
 
 /// The answer that a reference states, for a grader that compares with it.
 ///
 /// - The content of its box, or the list of its boxes, by the rule for completions.
 /// - What follows its last `####`.
-/// - In prose: the answer it announces ("So the answer is 7."), or its one formula where the sentence ends
-///   with it after `is` and its like ("Thus the area is $7$.") and nothing qualifies it.
+/// - In prose: the answer it announces ("So the answer is 7."), or the value that its one
+///   sentence concludes with ("Thus the area is $7$.").
 /// - Else the text as it is, trimmed. A bare answer is never changed.
 pub(crate) fn reference(text: &str) -> Cow<'_, str> {
     let text = text.trim();
@@ -29,7 +19,7 @@ pub(crate) fn reference(text: &str) -> Cow<'_, str> {
     if let Some(found) = numeral::after_hash(text).filter(|found| !found.is_empty()) {
         return Cow::Owned(found);
     }
-    let found = if is_prose(text) { announced::answer(text).or_else(|| concluded(text)) } else { None };
+    let found = if is_prose(text) { announced::answer(text).or_else(|| conclusion::of(text)) } else { None };
     Cow::Borrowed(found.unwrap_or(text))
 }
 
@@ -54,19 +44,6 @@ fn is_prose(text: &str) -> bool {
     words >= 2
 }
 
-/// The one formula of a text, where a sentence concludes with it.
-fn concluded(text: &str) -> Option<&str> {
-    let mut all = formula::formulas(text);
-    let (found, None) = (all.next()?, all.next()) else { return None };
-    let closes = text[found.end..].chars().all(|c| c.is_whitespace() || matches!(c, '.' | '*' | '!'));
-    let before = text[..found.start].to_lowercase();
-    let mut words = before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let opened = words.clone().next().is_some_and(|word| OPENERS.contains(&word));
-    let copula = words.clone().next_back().is_some_and(|word| COPULAS.contains(&word));
-    let qualified = words.any(|word| QUALIFIERS.contains(&word) || word.chars().any(char::is_numeric));
-    (closes && opened && copula && !qualified).then_some(found.content)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +57,8 @@ mod tests {
             ("So the answer is 7.", "7"),
             ("Thus the area is $\\frac{1}{2}$.", "\\frac{1}{2}"),
             ("Hence we get \\[ x = 5. \\]", "x = 5."),
+            ("The area of $ABC$ is 7.", "7"),
+            ("The area is 6. The volume is 7.", "The area is 6. The volume is 7."),
             // A part of the statement is not the answer.
             ("all integers except $0$", "all integers except $0$"),
             ("The numbers whose last digit is $3$", "The numbers whose last digit is $3$"),

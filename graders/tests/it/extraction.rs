@@ -22,8 +22,18 @@ fn extracted(steps: &[&str], text: &str) -> Option<(String, String)> {
     Some((field("extracted")?, field("extraction")?))
 }
 
-const ALL: [&str; 9] =
-    ["answer_tag", "boxed", "hash", "answer_is", "bold", "last_formula", "last_number", "last_line", "whole"];
+const ALL: [&str; 10] = [
+    "answer_tag",
+    "final_answer",
+    "boxed",
+    "hash",
+    "answer_is",
+    "bold",
+    "last_formula",
+    "last_number",
+    "last_line",
+    "whole",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +54,7 @@ struct Row {
 
 /// What the graders of mathematics and numbers do by default.
 fn marked() -> Vec<String> {
-    ["answer_tag", "boxed", "hash", "answer_is"].map(str::to_owned).to_vec()
+    ["answer_tag", "final_answer", "boxed", "hash", "answer_is"].map(str::to_owned).to_vec()
 }
 
 #[test]
@@ -192,6 +202,11 @@ fn a_long_text_of_anything_ends() {
         "\\n",
         "answer: or ",
         "# Answer\n",
+        "final answer: 1\n",
+        "the final answer is ",
+        "The a is 1 and ",
+        "<|im_end|",
+        "<|",
         "答案是",
         "<answer>",
         "</answer>",
@@ -224,7 +239,7 @@ fn a_long_text_of_anything_ends() {
 proptest! {
     #[test]
     fn never_panics_and_never_invents(
-        text in r"(\\boxed|\\\\|\{|\}|\*\*|<!--|-->|```|```c\n|~~~|and|=|\\n|<think>|<answer>|</answer>|</think>|####|\$|\\\(|\\\)|answer is|answer:|[0-9,./e-]|é|−| |\n|x){0,24}"
+        text in r"(\\boxed|The final answer is |\|\* |final answer|<\|im_end\|>|answer|“|”|\\\\|\{|\}|\*\*|<!--|-->|```|```c\n|~~~|and|=|\\n|<think>|<answer>|</answer>|</think>|####|\$|\\\(|\\\)|answer is|answer:|[0-9,./e-]|é|−| |\n|x){0,24}"
     ) {
         for step in ALL {
             if let Some((found, by)) = extracted(&[step], &text) {
