@@ -68,6 +68,12 @@ fn found(text: &str) -> Option<Announced<'_>> {
     };
     let links = found.windows(2).rev().take_while(joined).count();
     let &(start, end) = found.get(found.len().checked_sub(1 + links)?)?;
+    let &(_, last) = found.last()?;
+    if links > 0 {
+        let rest = super::first_line(&text[last..]);
+        let answer = without_emphasis(&text[end..last + sentence(rest).len()]);
+        return Some(Announced { start, end, answer, formula: false });
+    }
     let line = content_line(&text[end..])?;
     let sentence = without_emphasis(sentence(super::first_line(line)));
     if let Some(answer) = leading_formula(line).or_else(|| formula::only(sentence)) {
@@ -77,18 +83,13 @@ fn found(text: &str) -> Option<Announced<'_>> {
     (!answer.is_empty()).then_some(Announced { start, end, answer, formula: false })
 }
 
-/// The longest text between two announcements of one sentence, in bytes.
-const MAX_JOINED_BYTES: usize = 200;
-
-/// Whether a text leads from one announced answer to another in the same breath.
+/// Whether a text leads from one announced answer to another in the same sentence.
 fn joined(between: &str) -> bool {
-    if between.len() > MAX_JOINED_BYTES || between.contains('\n') || sentence(between).len() < between.len() {
-        return false;
-    }
-    let mut last_words = between.split_whitespace().rev().take(6);
-    last_words.any(|word| {
-        matches!(word.to_lowercase().trim_matches(','), "or" | "and" | "或" | "maybe" | "perhaps")
-    })
+    let mut last_words = between.split_whitespace().rev().take(6).map(|word| word.trim_matches([',', ';']));
+    !between.contains("\n\n")
+        && sentence(between).len() == between.len()
+        && last_words
+            .any(|word| matches!(word.to_lowercase().as_str(), "or" | "and" | "或" | "maybe" | "perhaps"))
 }
 
 /// The rest of a text from the first line on that says something, without the marks before it.
@@ -176,6 +177,7 @@ mod tests {
             ("The answer is not $5$.", Some("not $5$")),
             ("The answer is $5 now and $6 later", Some("$5 now and $6 later")),
             ("The answer is 12 or the answer is 13.", Some("12 or the answer is 13")),
+            ("The answer is 12\nor the answer is $13$. Yes.", Some("12\nor the answer is $13$")),
             ("The answer is 12. The answer is 13.", Some("13")),
             ("答案是 42。", Some("42")),
             ("最终答案：42", Some("42")),

@@ -51,13 +51,13 @@ pub(super) fn only_answer(text: &str) -> Option<Cow<'_, str>> {
     whole.then(|| stated(text, &all))
 }
 
-/// The answer in a text that is boxes of one list and joining words, and nothing else.
+/// The answer in a text that is boxes of one list and nothing else.
 pub(super) fn bare_answer(text: &str) -> Option<Cow<'_, str>> {
     let all = scan(text);
     let (first, last) = (all.first()?, all.last()?);
     let bare = last_chain(text, &all).len() == all.len()
-        && joiner::joins(&text[..first.start])
-        && joiner::joins(&text[last.end..]);
+        && joiner::is_layout(&text[..first.start])
+        && joiner::is_layout(&text[last.end..]);
     bare.then(|| stated(text, &all))
 }
 
@@ -175,8 +175,8 @@ impl Found {
             count += 1;
         }
         if let (Some(inner), 1) = (inner, count)
-            && joiner::joins(&text[self.from..inner.start])
-            && joiner::joins(&text[inner.end..self.to])
+            && joiner::is_layout(&text[self.from..inner.start])
+            && joiner::is_layout(&text[inner.end..self.to])
         {
             (self.from, self.to) = (inner.from, inner.to);
         }
@@ -261,6 +261,12 @@ mod tests {
             (r"(\boxed{1} or \boxed{2})", Some("1, 2")),
             (r"\boxed{\boxed{7}}", Some("7")),
             (r"\boxed{x = \boxed{7}}", Some("7")),
+            (r"\boxed{$\boxed{7}$ }", Some("7")),
+            (r"\boxed{-\boxed{7}}", Some(r"-\boxed{7}")),
+            (r"\boxed{\boxed{7}\%}", Some(r"\boxed{7}\%")),
+            (r"\boxed{12} or if you prefer \boxed{13}", Some("12, 13")),
+            (r"\boxed{12} \cup \boxed{13}", Some("12, 13")),
+            (r"\boxed{12} = \boxed{12.0}", Some("12.0")),
             (r"\boxed{12 + \boxed{7}}", Some(r"12 + \boxed{7}")),
             (r"\boxed{\boxed{3} or \boxed{4}}", Some(r"\boxed{3} or \boxed{4}")),
             (r"\\boxed{\\frac{1}{2}}", Some(r"\frac{1}{2}")),
@@ -284,6 +290,7 @@ mod tests {
             (r"It is $\boxed{4}$.", Some("4"), None),
             (r"\boxed{3} or \boxed{4}", Some("3, 4"), Some("3, 4")),
             (r"\boxed{3}, no: \boxed{4}", None, None),
+            (r"-\boxed{4}", Some("4"), None),
             (r"$\boxed{4}$", Some("4"), Some("4")),
             ("4", None, None),
         ] {

@@ -1,9 +1,8 @@
-//! What may stand between two boxes that together state one answer: `and`, `or`, punctuation, layout, labels
-//! of parts, units and the name of the next value. Any other word ends the list: in `\boxed{1}, no:
-//! \boxed{2}` the second box takes the first one's place.
+//! What may stand between two boxes that together state one answer: `and`, `or`, punctuation, operators, layout,
+//! labels of parts, units and the name of the next value; or anything within a sentence that begins with `or`.
+//! Any other word, an equals sign or an arrow ends the list: in `\boxed{1}, no: \boxed{2}` the second box takes
+//! the first one's place.
 
-/// The longest text between two boxes of a list, in bytes.
-const MAX_BYTES: usize = 160;
 /// The longest name of a value, in bytes.
 const MAX_NAME_BYTES: usize = 24;
 
@@ -51,41 +50,21 @@ const UNITS: [&str; 24] = [
     "cm", "mm", "m", "km", "in", "ft", "kg", "g", "s", "h", "min", "degrees", "degree", "circ", "units",
     "unit", "square", "meters", "hours", "minutes", "seconds", "dollars", "years", "days",
 ];
-/// Commands that are layout, or words in LaTeX.
-const COMMANDS: [&str; 24] = [
-    "quad",
-    "qquad",
-    "text",
-    "textbf",
-    "textrm",
-    "textit",
-    "mathrm",
-    "mbox",
-    "left",
-    "right",
-    "land",
-    "lor",
-    "wedge",
-    "vee",
-    "newline",
-    "par",
-    "hspace",
-    "displaystyle",
-    "n",
-    "circ",
-    "degree",
-    "space",
-    "enspace",
-    "rm",
+/// Words that begin an alternative.
+const OR: [&str; 5] = ["or", "oder", "ou", "或", "或者"];
+/// Commands that are layout, words in LaTeX or operators.
+#[rustfmt::skip]
+const COMMANDS: [&str; 42] = [
+    "quad", "qquad", "text", "textbf", "textrm", "textit", "textnormal", "mathrm", "mbox", "left", "right", "land",
+    "lor", "wedge", "vee", "newline", "par", "hspace", "displaystyle", "n", "circ", "degree", "space", "enspace",
+    "rm", "cup", "cap", "times", "cdot", "pm", "mp", "mid", "vert", "sim", "ldots", "dots", "cdots", "ne", "neq",
+    "le", "ge", "setminus",
 ];
 
-/// Whether the text between two boxes only joins them.
+/// Whether the text between two boxes joins them. Read once, and only up to the first word that does not join.
 pub(super) fn joins(gap: &str) -> bool {
-    if gap.len() > MAX_BYTES {
-        return false;
-    }
     let (gap, _) = split_name(gap);
-    let mut labelled = false;
+    let (mut labelled, mut first) = (false, true);
     for token in (Words { rest: gap, line_start: false }) {
         match token {
             Token::Layout => {}
@@ -94,6 +73,9 @@ pub(super) fn joins(gap: &str) -> bool {
             Token::Word(word) => {
                 let word = word.to_lowercase();
                 let word = word.as_str();
+                if std::mem::take(&mut first) && OR.contains(&word) && is_one_sentence(gap) {
+                    return true;
+                }
                 labelled = LABELLED.contains(&word);
                 if !labelled && !WORDS.contains(&word) && !UNITS.contains(&word) {
                     return false;
@@ -103,6 +85,22 @@ pub(super) fn joins(gap: &str) -> bool {
         }
     }
     true
+}
+
+/// Whether a text beside a box is blanks, marks of a formula and the value's name, so that it says nothing more:
+/// a sign, a unit or an operator would.
+pub(super) fn is_layout(text: &str) -> bool {
+    let mut rest = split_name(text).0;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '$' | '{' | '}' | '.'));
+        let command = ["\\quad", "\\qquad", "\\,", "\\;", "\\:", "\\!", "\\ ", "\\(", "\\)", "\\[", "\\]"]
+            .iter()
+            .find_map(|command| rest.strip_prefix(command));
+        match command {
+            Some(after) => rest = after,
+            None => return rest.is_empty(),
+        }
+    }
 }
 
 /// Whether the text between two boxes is a comma and nothing else.
@@ -162,6 +160,10 @@ fn is_name(name: &str) -> bool {
     rest.is_empty()
 }
 
+fn is_one_sentence(text: &str) -> bool {
+    !["\n\n", ". ", ".\n", "。"].iter().any(|end| text.contains(end))
+}
+
 /// `a`, `ii`, `12`: what follows "part" or stands in parentheses.
 fn is_label(word: &str) -> bool {
     word.chars().count() <= 3 && word.chars().all(char::is_alphanumeric)
@@ -211,20 +213,19 @@ impl<'a> Iterator for Words<'a> {
             }
             return Some(Token::Word(word));
         }
-        if first == '('
-            && let Some((inner, after)) = self.rest[1..].split_once(')')
-            && is_label(inner)
-            && !inner.is_empty()
-        {
-            self.rest = after;
-            return Some(Token::Label);
+        if first == '(' {
+            let inner: usize =
+                self.rest[1..].chars().take(3).take_while(|c| c.is_alphanumeric()).map(char::len_utf8).sum();
+            if inner > 0 && self.rest[1 + inner..].starts_with(')') {
+                self.take(inner + 2);
+                return Some(Token::Label);
+            }
         }
         self.take(first.len_utf8());
-        let bullet = line_start && matches!(first, '-' | '•' | '–') && self.rest.starts_with(' ');
         let layout = first.is_whitespace()
-            || matches!(first, ',' | ';' | '.' | ':' | '&' | '$' | '~' | '*' | '_' | '{' | '}' | '(' | ')')
-            || matches!(first, '、' | '，' | '；' | '。' | '：' | '`' | '°' | '%' | '^' | '/' | '|');
-        Some(if bullet || layout { Token::Layout } else { Token::Other })
+            || ",;.:!?&$~*_{}()[]`°%^/|+-<>".contains(first)
+            || "、，；。：•–—−×·∪∩±∨∧".contains(first);
+        Some(if layout { Token::Layout } else { Token::Other })
     }
 }
 
@@ -280,6 +281,12 @@ mod tests {
             "、",
             " 或 ",
             "\\\\ y &= ",
+            " + ",
+            "\\cup",
+            ", \\ldots, ",
+            "? ",
+            " or, if you prefer, ",
+            ", 或 y = ",
         ] {
             assert!(joins(gap), "{gap:?}");
         }
@@ -292,20 +299,18 @@ mod tests {
             " then ",
             " hmm, actually ",
             " = ",
-            " + ",
-            "-",
             ", so $x = ",
-            ", \\ldots, ",
+            " or not. But then ",
+            " \\approx ",
             " \\Rightarrow ",
             " and 7 and ",
             ". Final answer: ",
             ", hence 2x = ",
-            "!",
-            " < ",
         ] {
             assert!(!joins(gap), "{gap:?}");
         }
-        assert!(!joins(&" ".repeat(MAX_BYTES + 1)));
+        assert!(joins(&format!(" or {}", " ".repeat(5000))));
+        assert!(!joins(&"(".repeat(5000).replace("((((((", "((((((hm")));
     }
 
     #[test]
