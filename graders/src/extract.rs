@@ -93,12 +93,14 @@ impl Step {
 
     fn find_shown(self, text: &str) -> Option<Cow<'_, str>> {
         match self {
-            Self::FinalAnswer => announced::final_answer(text, boxed::end(text)).map(Cow::Borrowed),
+            Self::FinalAnswer => announced::final_answer(text, boxed::end(text)).map(unescaped_commands),
             Self::Boxed => boxed::answer(text),
             Self::Hash => numeral::after_hash(text).map(Cow::Owned),
-            Self::AnswerIs => announced::answer(text).map(Cow::Borrowed),
+            Self::AnswerIs => announced::answer(text).map(unescaped_commands),
             Self::Bold => bold::last(text).map(Cow::Borrowed),
-            Self::LastFormula => formula::formulas(text).last().map(|found| Cow::Borrowed(found.content)),
+            Self::LastFormula => {
+                formula::formulas(text).last().map(|found| unescaped_commands(found.content))
+            }
             Self::LastNumber => numeral::last(text).map(Cow::Owned),
             Self::AnswerTag | Self::LastLine | Self::Whole => None,
         }
@@ -191,6 +193,24 @@ fn first_line(text: &str) -> &str {
     line.match_indices("\\n").find(escaped).map_or(line, |(at, _)| &line[..at])
 }
 
+/// Halves the backslashes of a text whose every run of them is even, as in text that was escaped for JSON.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    let mut runs = text.split(|c| c != '\\').map(str::len);
+    if text.contains('\\') && runs.all(|length| length % 2 == 0) {
+        Cow::Owned(text.replace("\\\\", "\\"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The same, where a command's name follows a doubled backslash; a line break has a blank after it.
+fn unescaped_commands(text: &str) -> Cow<'_, str> {
+    let command = |(at, mark): (usize, &str)| {
+        text[at + mark.len()..].bytes().take(2).filter(u8::is_ascii_alphabetic).count() == 2
+    };
+    if text.match_indices("\\\\").any(command) { unescaped(text) } else { Cow::Borrowed(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +226,19 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(first_line(text), line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn backslashes() {
+        for (text, plain) in [
+            (r"\\frac{1}{2}", r"\frac{1}{2}"),
+            (r"\\left(1, \\frac{1}{2}\\right)", r"\left(1, \frac{1}{2}\right)"),
+            (r"\frac{1}{2}", r"\frac{1}{2}"),
+            (r"1 \\ 2", r"1 \\ 2"),
+            (r"\begin{cases} a \\bb \end{cases}", r"\begin{cases} a \\bb \end{cases}"),
+        ] {
+            assert_eq!(unescaped_commands(text), plain, "{text:?}");
         }
     }
 

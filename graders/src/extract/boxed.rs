@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use super::joiner;
+use super::{joiner, unescaped};
 
 /// The most blanks between `\boxed` and what it holds.
 const MAX_BLANKS: usize = 8;
@@ -103,16 +103,6 @@ fn stated<'a>(text: &'a str, chain: &[Found]) -> Cow<'a, str> {
 fn content<'a>(text: &'a str, found: &Found) -> Cow<'a, str> {
     let content = &text[found.from..found.to];
     if found.doubled { unescaped(content) } else { Cow::Borrowed(content) }
-}
-
-/// Halves the backslashes of a text whose every run of them is even.
-fn unescaped(text: &str) -> Cow<'_, str> {
-    let mut runs = text.split(|c| c != '\\').map(str::len);
-    if text.contains('\\') && runs.all(|length| length % 2 == 0) {
-        Cow::Owned(text.replace("\\\\", "\\"))
-    } else {
-        Cow::Borrowed(text)
-    }
 }
 
 /// An open brace.

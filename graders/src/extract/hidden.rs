@@ -70,9 +70,9 @@ fn uncommented(line: &str, mut open: bool, out: &mut String) -> bool {
         let end = rest.find(mark);
         let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
         if open {
-            blank(part, out)
+            blank(part, out);
         } else {
-            out.push_str(part)
+            out.push_str(part);
         }
         if end.is_none() {
             return open;

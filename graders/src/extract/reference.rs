@@ -10,7 +10,7 @@ use super::{announced, boxed, conclusion, formula, numeral};
 /// - What follows its last `####`.
 /// - In prose: the answer it announces ("So the answer is 7."), or the value that its one
 ///   sentence concludes with ("Thus the area is $7$.").
-/// - Else the text as it is, trimmed. A bare answer is never changed.
+/// - Else the text as it is, trimmed. A bare answer is never changed, but for backslashes that are all doubled.
 pub(crate) fn reference(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     if let Some(found) = boxed::answer(text).filter(|found| !found.trim().is_empty()) {
@@ -20,7 +20,7 @@ pub(crate) fn reference(text: &str) -> Cow<'_, str> {
         return Cow::Owned(found);
     }
     let found = if is_prose(text) { announced::answer(text).or_else(|| conclusion::of(text)) } else { None };
-    Cow::Borrowed(found.unwrap_or(text))
+    super::unescaped_commands(found.unwrap_or(text))
 }
 
 /// Whether a text is a sentence: at least two words outside its formulas and commands.
@@ -68,6 +68,7 @@ mod tests {
             (" $5$ cm ", "$5$ cm"),
             ("$5$", "$5$"),
             ("x = 5", "x = 5"),
+            (r"$\\left(1, \\frac{1}{2}\\right)$", r"$\left(1, \frac{1}{2}\right)$"),
             (r"\text{east}", r"\text{east}"),
             (r"\boxed{}", r"\boxed{}"),
             ("", ""),
