@@ -4,9 +4,10 @@
 //! verdict says which it was. When the answer it found then turns out to be no answer at all, no later step is
 //! tried: a ladder that climbs on after a failed parse is what reward hacking feeds on.
 //!
-//! What follows the model's own turn ([`turn`]) does not count, nor do thoughts ([`thought::answer_part`]) and what a reader of the
-//! rendered text would not take for the answer: HTML comments and programs in code fences ([`hidden`]). Every step reads the text a
-//! bounded number of times, from one end to the other.
+//! What follows the model's own turn ([`turn`]) does not count, nor do thoughts ([`thought::answer_part`]) and
+//! what a reader of the rendered text would not take for the answer: HTML comments and programs in code fences
+//! ([`hidden`]). Every step reads the text a bounded number of times, from one end to the other, so that the
+//! work grows with its length and no part of it has to be left out.
 
 mod announced;
 mod bold;
@@ -34,8 +35,8 @@ pub(crate) use reference::reference;
 pub(crate) enum Step {
     /// The content of the last closed `<answer>…</answer>`, trimmed.
     AnswerTag,
-    /// A formula or number that the text, behind all its boxes, announces last as the "final answer". Boxes before
-    /// it were steps on the way.
+    /// A formula or number that the text, behind all its boxes, announces last as the "final answer". Boxes
+    /// before it were steps on the way.
     FinalAnswer,
     /// The content of the last `\boxed{…}` or `\fbox{…}` with balanced braces; `\boxed 5` counts too. Boxes
     /// that only `and`, `or`, punctuation or the name of a value join are one answer, a list.

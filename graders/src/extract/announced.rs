@@ -15,7 +15,8 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
         r"^[#*_ \t]{0,12}(?:the[ \t])?(?:final[ \t])?answer[*_ \t]{0,8}\r?$",
         // ASCII boundaries, because Unicode's are slow to search for.
         r"|(?-u:\b)answers?",
-        r"(?:\s(?:to|for|of)\s(?:the|this|that|our|your)\s(?:[a-z]{1,16}\s)?(?:question|problem|puzzle|equation|exercise))?",
+        r"(?:\s(?:to|for|of)\s(?:the|this|that|our|your)\s(?:[a-z]{1,16}\s)?",
+        r"(?:question|problem|puzzle|equation|exercise))?",
         r"[\s*_]{0,8}",
         r"(?:(?:is|are|was|equals?|(?:would|should|must|will)\sbe)(?-u:\b)",
         r"(?:,?\s(?:therefore|thus|hence|simply|just|then|indeed|clearly|equal\sto|given\sby)(?-u:\b),?)?",
@@ -26,8 +27,8 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is a constant, a failure is a bug")
 });
 
-/// The last answer that a text announces: the rest of its sentence, or the formula that this rest is or the value
-/// that it [concludes](conclusion) with.
+/// The last answer that a text announces: the rest of its sentence, or the formula that this rest is, or the
+/// value that it [concludes](conclusion) with.
 ///
 /// Emphasis and full stops at its ends do not belong to it. A reason after a formula ("because …") does not
 /// either; after anything else it stays, because only the grader knows whether it hedges. Where one sentence

@@ -1,7 +1,7 @@
-//! What may stand between two boxes that together state one answer: `and`, `or`, punctuation, operators, layout,
-//! labels of parts, units and the name of the next value; or anything within a sentence that begins with `or`.
-//! Any other word, an equals sign or an arrow ends the list: in `\boxed{1}, no: \boxed{2}` the second box takes
-//! the first one's place.
+//! What may stand between two boxes that together state one answer: `and`, `or`, punctuation, operators,
+//! layout, labels of parts, units and the name of the next value; or anything within a sentence that begins
+//! with `or`. Any other word, an equals sign or an arrow ends the list: in `\boxed{1}, no: \boxed{2}` the
+//! second box takes the first one's place.
 
 /// The longest name of a value, in bytes.
 const MAX_NAME_BYTES: usize = 24;
@@ -55,13 +55,13 @@ const OR: [&str; 5] = ["or", "oder", "ou", "或", "或者"];
 /// Commands that are layout, words in LaTeX or operators.
 #[rustfmt::skip]
 const COMMANDS: [&str; 42] = [
-    "quad", "qquad", "text", "textbf", "textrm", "textit", "textnormal", "mathrm", "mbox", "left", "right", "land",
-    "lor", "wedge", "vee", "newline", "par", "hspace", "displaystyle", "n", "circ", "degree", "space", "enspace",
-    "rm", "cup", "cap", "times", "cdot", "pm", "mp", "mid", "vert", "sim", "ldots", "dots", "cdots", "ne", "neq",
-    "le", "ge", "setminus",
+    "quad", "qquad", "text", "textbf", "textrm", "textit", "textnormal", "mathrm", "mbox", "left", "right",
+    "land", "lor", "wedge", "vee", "newline", "par", "hspace", "displaystyle", "n", "circ", "degree", "space",
+    "enspace", "rm", "cup", "cap", "times", "cdot", "pm", "mp", "mid", "vert", "sim", "ldots", "dots", "cdots",
+    "ne", "neq", "le", "ge", "setminus",
 ];
 
-/// Whether the text between two boxes joins them. Read once, and only up to the first word that does not join.
+/// Whether the text between two boxes joins them. Read once, up to the first word that does not join.
 pub(super) fn joins(gap: &str) -> bool {
     let (gap, _) = split_name(gap);
     let (mut labelled, mut first) = (false, true);
@@ -87,8 +87,8 @@ pub(super) fn joins(gap: &str) -> bool {
     true
 }
 
-/// Whether a text beside a box is blanks, marks of a formula and the value's name, so that it says nothing more:
-/// a sign, a unit or an operator would.
+/// Whether a text beside a box is blanks, marks of a formula and the value's name, so that it says nothing
+/// more: a sign, a unit or an operator would.
 pub(super) fn is_layout(text: &str) -> bool {
     let mut rest = split_name(text).0;
     loop {
@@ -126,11 +126,12 @@ pub(super) fn split_name(text: &str) -> (&str, Option<&str>) {
     }
     // A formula's own opening mark is no part of the name.
     let mut name = &before[start..];
-    for mark in ["\\(", "\\["] {
+    for mark in ["\\(", "\\[", "\\\\"] {
         if let Some(at) = name.rfind(mark) {
             name = &name[at + mark.len()..];
         }
     }
+    let name = name.trim_start_matches(['{', '}', '(', ')']);
     if is_name(name) { (&before[..before.len() - name.len()], Some(name)) } else { none }
 }
 
@@ -321,6 +322,8 @@ mod tests {
             ("so x' =", "so ", Some("x'")),
             ("\\alpha &= ", "", Some("\\alpha")),
             ("f(x) =", "", Some("f(x)")),
+            ("\\text{and }y =", "\\text{and }", Some("y")),
+            ("\\\\y =", "\\\\", Some("y")),
             ("2x = ", "2x = ", None),
             ("= ", "= ", None),
             ("x ", "x ", None),
