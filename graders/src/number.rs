@@ -24,7 +24,7 @@ use crate::verdict::{Reason, Verdict};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spec {
-    /// How the answer is found. Default: `answer_tag`, `boxed`, `hash`, `answer_is`.
+    /// How the answer is found. Default: `answer_tag`, `final_answer`, `boxed`, `hash`, `answer_is`.
     #[serde(default = "Extractor::marked")]
     extract: Extractor,
     /// How far the answer may be from the reference. Default: 0.

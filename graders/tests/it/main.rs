@@ -7,6 +7,7 @@ mod extraction;
 mod forms;
 mod grading;
 mod hostile;
+mod injection;
 mod length;
 mod math;
 mod notation;
