@@ -16,6 +16,7 @@
 //! - Words are compared without regard to case; variables never are.
 
 mod ball;
+mod calculus;
 mod compare;
 mod exact;
 mod expr;

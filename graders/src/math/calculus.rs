@@ -1,0 +1,89 @@
+//! Sums, products, integrals, limits and derivatives as plain expressions, where that can be decided.
+//!
+//! [`resolve`] replaces every operator with a bound variable that has a value which can be shown, innermost
+//! first, and leaves the others as they are: the comparison treats what is left as equal only to itself. An
+//! antiderivative is used only after its derivative was compared with the integrand, a closed form of a finite
+//! sum only after its difference was compared with the summand, and a definite integral only where the
+//! antiderivative is regular between the ends. Conventions:
+//!
+//! - An integral without ends is the family of all antiderivatives; its constant is written `C` (or `C_1` where
+//!   the integrand has a `C`). [`is_antiderivative`] compares such a family with a candidate.
+//! - A parameter has a value for which the limit, sum or integral exists: `\sum x^n` is `1/(1-x)`.
+//! - A sum or product over an empty range is 0 or 1. A divergent sum or integral has no value.
+
+mod derivative;
+mod infinite;
+mod limit;
+mod polynomial;
+mod series;
+mod sum;
+mod term;
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod work;
+
+use super::expr::{Binder, Bound, Expr};
+use super::modular::Finding;
+use super::numeric::Fuel;
+use work::Work;
+
+/// The expression with every bound operator resolved that can be.
+pub(super) fn resolve(expr: Expr) -> Expr {
+    if !expr.any(&|part| matches!(part, Expr::Bound(_))) {
+        return expr;
+    }
+    inner_first(expr, &mut Work::new())
+}
+
+/// The derivative, if every part has one that can be written down within the bounds.
+pub(super) fn derivative(expr: &Expr, variable: &str) -> Option<Expr> {
+    derivative::derivative(expr, variable, &mut Work::new())
+}
+
+fn inner_first(expr: Expr, work: &mut Work) -> Expr {
+    let mut all = |parts: Vec<Expr>| parts.into_iter().map(|part| inner_first(part, work)).collect();
+    match expr {
+        Expr::Sum(parts) => Expr::Sum(all(parts)),
+        Expr::Product(parts) => Expr::Product(all(parts)),
+        Expr::Power(base, exponent) => {
+            let base = Box::new(inner_first(*base, work));
+            Expr::Power(base, Box::new(inner_first(*exponent, work)))
+        }
+        Expr::Root(degree, inner) => Expr::Root(degree, Box::new(inner_first(*inner, work))),
+        Expr::Call(function, parts) => Expr::Call(function, all(parts)),
+        Expr::Apply(name, parts) => Expr::Apply(name, all(parts)),
+        Expr::Bound(bound) => {
+            let bound = Bound {
+                binder: bound.binder,
+                variable: bound.variable,
+                body: inner_first(bound.body, work),
+                from: bound.from.map(|end| inner_first(end, work)),
+                to: bound.to.map(|end| inner_first(end, work)),
+            };
+            one(&bound, work).unwrap_or_else(|| Expr::Bound(Box::new(bound)))
+        }
+        other => other,
+    }
+}
+
+/// What one operator stands for, when all inside it is plain.
+fn one(bound: &Bound, work: &mut Work) -> Option<Expr> {
+    work.step(1)?;
+    let plain = |expr: &Expr| !expr.any(&|part| matches!(part, Expr::Bound(_) | Expr::Degree));
+    if !bound.from.iter().chain(&bound.to).all(plain) {
+        return None;
+    }
+    if let Binder::Derivative(order) = bound.binder {
+        // The derivative of an integral by its ends needs no value of the integral.
+        return derivative::resolve(order, bound, work).filter(plain);
+    }
+    if !plain(&bound.body) {
+        return None;
+    }
+    match bound.binder {
+        Binder::Sum | Binder::Product => sum::resolve(bound, work),
+        Binder::Limit(side) => limit::resolve(side, bound, work),
+        _ => None,
+    }
+}
