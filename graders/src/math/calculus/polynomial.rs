@@ -122,7 +122,9 @@ pub(super) fn written(a: &[RBig], x: &Expr) -> Expr {
 
 pub(super) fn expression(a: &[Expr], x: &Expr) -> Expr {
     let terms = a.iter().enumerate().map(|(k, c)| {
-        mul2(c.clone(), super::tidy::pow(x.clone(), Expr::integer(i64::try_from(k).unwrap_or(0))))
+        let power = |k| super::tidy::pow(x.clone(), Expr::integer(k));
+        // A constant is one at zero as well, where 0^0 would have no value.
+        i64::try_from(k).ok().filter(|k| *k > 0).map_or_else(|| c.clone(), |k| mul2(c.clone(), power(k)))
     });
     add(terms.collect())
 }
@@ -449,11 +451,11 @@ pub(super) fn parts(top: &[RBig], bottom: &[RBig], work: &mut Work) -> Option<Pa
     let factors = factors(bottom, work)?;
     let lead = bottom.last()?;
     let mut terms = Vec::new();
-    for (at, (factor, multiplicity)) in factors.iter().enumerate() {
+    for (index, (factor, multiplicity)) in factors.iter().enumerate() {
         // rest / (f^m · others) = A / f^m + B / others, with A = rest · others⁻¹ mod f^m.
         let own = power(factor, *multiplicity)?;
-        let mut others = vec![if at == 0 { lead.clone() } else { RBig::ONE }];
-        for (factor, multiplicity) in factors.iter().skip(at + 1) {
+        let mut others = vec![lead.clone()];
+        for (factor, multiplicity) in factors.iter().skip(index + 1) {
             others = times(&others, &power(factor, *multiplicity)?)?;
         }
         work.step(50 * own.len() * others.len())?;
@@ -468,6 +470,21 @@ pub(super) fn parts(top: &[RBig], bottom: &[RBig], work: &mut Work) -> Option<Pa
                 terms.push((digit, factor.clone(), exponent));
             }
             digits = next;
+        }
+    }
+    // The decomposition is unique; two places where it holds are a check of the steps above.
+    for x in [RBig::from_parts(1_009.into(), 13_u8.into()), RBig::from_parts((-977).into(), 17_u8.into())] {
+        let below = at(bottom, &x);
+        let factors: Option<Vec<RBig>> = terms
+            .iter()
+            .map(|(digit, factor, n)| {
+                let value = at(&power(factor, *n)?, &x);
+                (!value.is_zero()).then(|| at(digit, &x) / value)
+            })
+            .collect();
+        let sum = factors?.into_iter().fold(at(&whole, &x), |sum, term| sum + term);
+        if below.is_zero() || sum * &below != at(top, &x) {
+            return None;
         }
     }
     Some(Parts { whole, terms })

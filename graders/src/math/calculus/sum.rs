@@ -392,7 +392,7 @@ fn closed_product(body: &Expr, k: &str, from: &Expr, to: &Expr, work: &mut Work)
         if n == 0 {
             continue;
         }
-        exact::integer(&alpha)?;
+        exact::integer(&(exact::value(from)? + &alpha))?;
         let alpha = Expr::Number(alpha);
         let factorial = |u: Expr| call1(Function::Factorial, u);
         let top = factorial(add2(to.clone(), alpha.clone()));
