@@ -11,16 +11,21 @@
 //! - A parameter has a value for which the limit, sum or integral exists: `\sum x^n` is `1/(1-x)`.
 //! - A sum or product over an empty range is 0 or 1. A divergent sum or integral has no value.
 
+mod algebraic;
+mod definite;
 mod derivative;
 mod infinite;
+mod integral;
 mod limit;
 mod polynomial;
+mod region;
 mod series;
 mod sum;
 mod term;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod waves;
 mod work;
 
 use super::expr::{Binder, Bound, Expr};
@@ -39,6 +44,13 @@ pub(super) fn resolve(expr: Expr) -> Expr {
 /// The derivative, if every part has one that can be written down within the bounds.
 pub(super) fn derivative(expr: &Expr, variable: &str) -> Option<Expr> {
     derivative::derivative(expr, variable, &mut Work::new())
+}
+
+/// Whether the candidate is the family of antiderivatives that an integral without ends stands for: its
+/// derivative is the integrand, and a constant of integration (`C`, `c`, `K` or `k`, with any index) is added.
+/// Without the constant it is one antiderivative and not the family, which is different.
+pub(super) fn is_antiderivative(integral: &Bound, candidate: &Expr, fuel: &mut Fuel) -> Finding {
+    integral::is_antiderivative(integral, candidate, fuel)
 }
 
 fn inner_first(expr: Expr, work: &mut Work) -> Expr {
@@ -84,6 +96,7 @@ fn one(bound: &Bound, work: &mut Work) -> Option<Expr> {
     match bound.binder {
         Binder::Sum | Binder::Product => sum::resolve(bound, work),
         Binder::Limit(side) => limit::resolve(side, bound, work),
-        _ => None,
+        Binder::Integral => integral::resolve(bound, work),
+        Binder::Derivative(_) => None,
     }
 }

@@ -34,13 +34,7 @@ impl Work {
 
     /// Whether two expressions are equal, as far as the comparison engine can tell.
     pub(super) fn compare(&mut self, a: &Expr, b: &Expr) -> Finding {
-        if a == b {
-            return Finding::Equal;
-        }
-        match modular::compare(a, b) {
-            Finding::Unknown => numeric::compare(a, b, &mut self.fuel),
-            decided => decided,
-        }
+        compared(a, b, &mut self.fuel)
     }
 
     pub(super) fn equal(&mut self, a: &Expr, b: &Expr) -> bool {
@@ -91,5 +85,16 @@ impl Work {
             return false;
         }
         expr.any(&|part| matches!(part, Expr::Variable(_))) || self.sign(expr) == Some(Sign::Positive)
+    }
+}
+
+/// Whether two expressions are equal, with the fuel given.
+pub(super) fn compared(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Finding {
+    if a == b {
+        return Finding::Equal;
+    }
+    match modular::compare(a, b) {
+        Finding::Unknown => numeric::compare(a, b, fuel),
+        decided => decided,
     }
 }
