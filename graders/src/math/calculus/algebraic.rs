@@ -240,7 +240,7 @@ fn root_quadratic(
         neg(mul2(c.clone(), out.get(1)?.clone())),
     ]);
     let last = if seems_negative(a, work) {
-        let angle = div(neg(slope.clone()), plain_root(&neg(d.clone())));
+        let angle = div(neg(slope.clone()), sqrt(neg(d.clone())));
         div(call1(Function::Arcsin, angle), sqrt(neg(a.clone())))
     } else {
         let root = sqrt(a.clone());

@@ -26,7 +26,9 @@ fn compared(found: &Expr, expected: &str) -> Finding {
 fn check(rows: &[(String, Expr, &str)]) {
     let mut failures = Vec::new();
     for (name, node, expected) in rows {
+        let start = std::time::Instant::now();
         let found = resolve(node.clone());
+        if start.elapsed().as_millis() > 10 { eprintln!("TIME {:?} {name}", start.elapsed()); }
         let unresolved = found.any(&|part| matches!(part, Expr::Bound(_)));
         let bad = match *expected {
             "" => !unresolved,
@@ -354,7 +356,7 @@ fn antiderivatives() {
         ("\\frac{1}{x(x+1)^2}", "\\ln|x|-\\ln|x+1|+\\frac{1}{x+1}+C"),
         ("\\frac{1}{x^4+5x^2+4}", "\\frac{1}{3}\\arctan x-\\frac{1}{6}\\arctan(x/2)+C"),
         ("\\frac{1}{\\sqrt{1-x^2}}", "\\arcsin x+C"),
-        ("\\frac{1}{\\sqrt{a^2-x^2}}", "\\arcsin(x/a)+C"),
+        ("\\frac{1}{\\sqrt{a^2-x^2}}", "\\arcsin(x/|a|)+C"),
         ("\\frac{1}{\\sqrt{x^2+1}}", "\\ln(x+\\sqrt{x^2+1})+C"),
         ("\\sqrt{4-x^2}", "\\frac{x}{2}\\sqrt{4-x^2}+2\\arcsin(x/2)+C"),
         ("\\frac{x}{\\sqrt{x^2+1}}", "\\sqrt{x^2+1}+C"),
@@ -371,7 +373,7 @@ fn antiderivatives() {
         ("x\\arctan x", "\\frac{(x^2+1)\\arctan x-x}{2}+C"),
         ("x e^{x^2}", "e^{x^2}/2+C"),
         ("x^3e^{x^2}", "\\frac{(x^2-1)e^{x^2}}{2}+C"),
-        ("\\cos x e^{\\sin x}", "e^{\\sin x}+C"),
+        ("e^{\\sin x}\\cos x", "e^{\\sin x}+C"),
         ("\\frac{e^x}{1+e^x}", "\\ln(1+e^x)+C"),
         ("\\frac{1}{1+e^x}", "x-\\ln(1+e^x)+C"),
         ("e^{\\sqrt{x}}", "2(\\sqrt{x}-1)e^{\\sqrt{x}}+C"),
@@ -420,7 +422,7 @@ fn integrals_without_a_rule() {
 
 #[test]
 fn definite_integrals() {
-    let rows: [Row; 66] = [
+    let rows: [Row; 65] = [
         ("x^2", "0", "3", "9"),
         ("x^2", "3", "0", "-9"),
         ("x^2", "a", "b", "(b^3-a^3)/3"),
@@ -486,7 +488,27 @@ fn definite_integrals() {
         ("e^{x^2}", "0", "1", ""),
         ("\\frac{1}{2+\\cos x}", "0", "2\\pi", ""),
         ("\\frac{1}{\\sin x}", "-1", "1", ""),
-        ("f(x)", "0", "1", ""),
     ];
     ranged(Binder::Integral, "x", &rows);
+}
+
+#[test]
+fn unknown_functions_stay() {
+    let applied = Expr::Apply("f".into(), vec![Expr::Variable("x".into())]);
+    let rows = [
+        (Binder::Integral, Some("0"), Some("1")),
+        (Binder::Integral, None, None),
+        (Binder::Sum, Some("1"), Some("3")),
+        (Binder::Limit(Side::Both), None, Some("0")),
+        (Binder::Derivative(1), None, None),
+    ]
+    .map(|(binder, from, to)| {
+        let expected = if binder == Binder::Sum { "0" } else { "" };
+        (format!("{binder:?}"), node(binder, "x", applied.clone(), from, to), expected)
+    });
+    for (name, node, expected) in rows {
+        let found = resolve(node.clone());
+        // A short sum is written out, whatever its terms are.
+        assert_eq!(found == node, expected.is_empty(), "{name}: {found:?}");
+    }
 }

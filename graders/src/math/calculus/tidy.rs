@@ -12,6 +12,9 @@ use super::super::expr::{Binder, Bound, Expr, Function};
 
 /// The longest number that folding writes out, in bits.
 const MAX_BITS: usize = 2_048;
+/// The largest number whose square factors are looked for, and the largest factor tried.
+const MAX_RADICAND: u64 = 1 << 40;
+const MAX_RADICAL_FACTOR: u64 = 1_000;
 
 pub(super) fn variable(name: &str) -> Expr {
     Expr::Variable(name.into())
@@ -279,7 +282,8 @@ pub(super) fn mul(factors: Vec<Expr>) -> Expr {
     let mut out = Vec::with_capacity(merged.len());
     let mut again = false;
     for (base, mut exponents) in merged {
-        let factor = if exponents.len() == 1 {
+        let surds = matches!(base, Expr::Number(_));
+        let factor = if exponents.len() == 1 && !surds {
             rebuilt(base, exponents.pop().unwrap_or_else(one))
         } else {
             let factor = pow(base, add(exponents));
@@ -342,7 +346,7 @@ pub(super) fn pow(base: Expr, exponent: Expr) -> Expr {
                     Expr::Power(Box::new(Expr::Number(b.clone())), Box::new(Expr::Number(n.clone())));
                 return match exact::value(&folded).filter(|value| exact::bits(value) < MAX_BITS) {
                     Some(value) => Expr::Number(value),
-                    None => folded,
+                    None => surd(&b, n).unwrap_or(folded),
                 };
             }
             Expr::Power(inner, first) if whole || matches!(*inner, Expr::Euler) => {
@@ -368,6 +372,39 @@ pub(super) fn pow(base: Expr, exponent: Expr) -> Expr {
         Expr::Power(inner, first) if matches!(*inner, Expr::Euler) => exponential(mul2(*first, exponent)),
         other => rebuilt(other, exponent),
     }
+}
+
+/// A power of a positive rational with an odd number of halves as exponent, as a rational times the root of a
+/// square-free number: `8^(-1/2)` is `√2/4`.
+fn surd(base: &RBig, exponent: &RBig) -> Option<Expr> {
+    let halves = exact::integer(&(exponent * RBig::from(2))).and_then(|n| i64::try_from(n).ok())?;
+    if halves.abs() > 64 || halves % 2 == 0 || *base <= RBig::ZERO {
+        return None;
+    }
+    // √(p/q) = √(pq)/q
+    let (top, bottom) = (u64::try_from(base.numerator()).ok()?, u64::try_from(base.denominator()).ok()?);
+    let mut radicand = top.checked_mul(bottom).filter(|n| *n <= MAX_RADICAND)?;
+    let mut outside = 1_u64;
+    for factor in 2..=MAX_RADICAL_FACTOR {
+        let square = factor * factor;
+        if square > radicand {
+            break;
+        }
+        while radicand % square == 0 {
+            radicand /= square;
+            outside *= factor;
+        }
+    }
+    let whole = Expr::Power(
+        Box::new(Expr::Number(base.clone())),
+        Box::new(Expr::integer((halves - 1) / 2)),
+    );
+    let whole = if halves == 1 { RBig::ONE } else { exact::value(&whole)? };
+    let outside = whole * RBig::from(outside) / RBig::from(bottom);
+    (exact::bits(&outside) < MAX_BITS && radicand > 1).then(|| {
+        let root = Expr::Power(Box::new(Expr::Number(RBig::from(radicand))), Box::new(number(1, 2)));
+        scaled(outside, root)
+    })
 }
 
 /// e to a power, with e^(a ln u) = u^a.
