@@ -14,6 +14,8 @@
 mod algebraic;
 mod definite;
 mod derivative;
+mod fold;
+mod fraction;
 mod infinite;
 mod integral;
 mod limit;

@@ -6,6 +6,7 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Expr, Function};
+use super::fraction;
 use super::polynomial::{self, Poly};
 use super::tidy::{
     add, add2, call1, depends, div, inv, is_zero, ln, mul, mul2, neg, number, one, pow, sqrt, sub, variable,
@@ -19,8 +20,8 @@ fn absolute_ln(u: Expr) -> Expr {
 
 /// A rational function with rational coefficients, by partial fractions.
 pub(super) fn rational(f: &Expr, x: &str, work: &mut Work) -> Option<Expr> {
-    let (top, bottom) = polynomial::quotient(f, x, work)?;
-    let parts = polynomial::parts(&top, &bottom, work)?;
+    let (top, bottom) = fraction::quotient(f, x, work)?;
+    let parts = fraction::parts(&top, &bottom, work)?;
     let x = variable(x);
     let mut out: Vec<Expr> = vec![polynomial::written(&integral_of(&parts.whole), &x)];
     for (digit, factor, power) in &parts.terms {
@@ -42,7 +43,11 @@ pub(super) fn rational(f: &Expr, x: &str, work: &mut Work) -> Option<Expr> {
                 out.push(if m == 1 {
                     mul2(first, absolute_ln(u.clone()))
                 } else {
-                    mul(vec![first, number(-1, u32::try_from(m - 1).ok()?), pow(u.clone(), Expr::integer(1 - m))])
+                    mul(vec![
+                        first,
+                        number(-1, u32::try_from(m - 1).ok()?),
+                        pow(u.clone(), Expr::integer(1 - m)),
+                    ])
                 });
                 out.push(mul2(Expr::Number(rest), inverse_quadratic(b, c, m, &x, work)?));
             }
@@ -150,7 +155,11 @@ fn linear_power(top: &[Expr], a: &Expr, b: &Expr, e: &Expr, x: &str, work: &mut 
         let raised = add2(e.clone(), Expr::integer(i64::try_from(j + 1).ok()?));
         out.push(mul2(
             c,
-            if is_zero(&raised) { absolute_ln(u.clone()) } else { div(pow(u.clone(), raised.clone()), raised) },
+            if is_zero(&raised) {
+                absolute_ln(u.clone())
+            } else {
+                div(pow(u.clone(), raised.clone()), raised)
+            },
         ));
     }
     Some(div(add(out), a.clone()))

@@ -5,13 +5,14 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Expr, Function, Side};
+use super::fraction;
 use super::integral::antiderivative;
 use super::limit::{infinite, limit};
 use super::polynomial;
 use super::region::Region;
 use super::tidy::{
-    add, add2, depends, div, exp, improper, inv, is_zero, mul, mul2, neg, number, one, pow, sqrt, sub, substitute,
-    variable, zero,
+    add, add2, depends, div, exp, improper, inv, is_zero, mul, mul2, neg, number, one, pow, sqrt, sub,
+    substitute, variable, zero,
 };
 use super::work::Work;
 
@@ -73,7 +74,7 @@ fn symbolic(f: &Expr, x: &str, from: &Expr, to: &Expr, work: &mut Work) -> Optio
     if infinite(from).is_some() || infinite(to).is_some() {
         return None;
     }
-    let rational = polynomial::quotient(f, x, work).is_some();
+    let rational = fraction::quotient(f, x, work).is_some();
     if !entire(f, x) && !rational {
         return None;
     }
@@ -122,7 +123,8 @@ fn gauss(f: &Expr, x: &str, low: &Expr, high: &Expr, work: &mut Work) -> Option<
         Expr::Product(factors) => factors.as_slice(),
         single => std::slice::from_ref(single),
     };
-    let is_exp = |g: &Expr| matches!(g, Expr::Power(base, e) if matches!(**base, Expr::Euler) && depends(e, x));
+    let is_exp =
+        |g: &Expr| matches!(g, Expr::Power(base, e) if matches!(**base, Expr::Euler) && depends(e, x));
     let at = factors.iter().position(is_exp)?;
     let Expr::Power(_, exponent) = factors.get(at)? else { return None };
     let quadratic = polynomial::coefficients(exponent, x, work)?;
@@ -137,7 +139,8 @@ fn gauss(f: &Expr, x: &str, low: &Expr, high: &Expr, work: &mut Work) -> Option<
         return None;
     }
     let twice = mul2(Expr::integer(2), a.clone());
-    let scale = exp(add2(c.clone(), div(pow(b.clone(), Expr::integer(2)), mul2(Expr::integer(4), a.clone()))));
+    let scale =
+        exp(add2(c.clone(), div(pow(b.clone(), Expr::integer(2)), mul2(Expr::integer(4), a.clone()))));
     let root = sqrt(div(Expr::Pi, a.clone()));
     // I_n = (b I_(n-1) + (n-1) I_(n-2)) / 2a, on half the line from I_0 and I_1 = 1/2a.
     let mut moments: Vec<Expr> = vec![if whole { root } else { mul2(number(1, 2), root) }];
@@ -210,7 +213,8 @@ fn with_absolute_value(f: &Expr, x: &str, low: &Expr, high: &Expr, work: &mut Wo
     let (left, right) = (opened(f, u, &neg(u.clone())), opened(f, u, u));
     let (left, right) = if rising { (left, right) } else { (right, left) };
     let above = infinite(low).is_none() && work.sign(&sub(turn.clone(), low.clone())) != Some(Sign::Positive);
-    let below = infinite(high).is_none() && work.sign(&sub(high.clone(), turn.clone())) != Some(Sign::Positive);
+    let below =
+        infinite(high).is_none() && work.sign(&sub(high.clone(), turn.clone())) != Some(Sign::Positive);
     // A turning point whose place cannot be told from an end may lie at it.
     let known = |end: &Expr, outside: bool, work: &mut Work| {
         !outside || {

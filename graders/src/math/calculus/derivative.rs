@@ -48,7 +48,7 @@ fn once(expr: &Expr, x: &str, work: &mut Work) -> Option<Expr> {
             for (at, factor) in factors.iter().enumerate() {
                 if depends(factor, x) {
                     let changed = once(factor, x, work)?;
-                    work.step(factors.len())?;
+                    work.step(factors.iter().map(size).sum::<usize>() + size(&changed))?;
                     let others = factors.iter().enumerate().filter(|(other, _)| *other != at);
                     let mut product: Vec<Expr> = others.map(|(_, factor)| factor.clone()).collect();
                     product.push(changed);
@@ -110,8 +110,7 @@ fn call(function: Function, arguments: &[Expr], x: &str, work: &mut Work) -> Opt
         F::Arccot => neg(inv(add(vec![one(), square(u)]))),
         // |u| √(u² - 1) = u² √(1 - u⁻²)
         F::Arcsec | F::Arccsc => {
-            let plain =
-                inv(mul2(square(u), sqrt(sub(one(), pow(u.clone(), Expr::integer(-2))))));
+            let plain = inv(mul2(square(u), sqrt(sub(one(), pow(u.clone(), Expr::integer(-2))))));
             if function == F::Arcsec { plain } else { neg(plain) }
         }
         F::Sinh => f(F::Cosh),
@@ -121,16 +120,10 @@ fn call(function: Function, arguments: &[Expr], x: &str, work: &mut Work) -> Opt
         F::Sech => neg(mul2(f(F::Sech), f(F::Tanh))),
         F::Csch => neg(mul2(f(F::Csch), f(F::Coth))),
         F::Arsinh => inv(sqrt(add(vec![square(u), one()]))),
-        F::Arcosh => inv(mul2(
-            sqrt(sub(u.clone(), one())),
-            sqrt(add(vec![u.clone(), one()])),
-        )),
+        F::Arcosh => inv(mul2(sqrt(sub(u.clone(), one())), sqrt(add(vec![u.clone(), one()])))),
         F::Artanh | F::Arcoth => inv(sub(one(), square(u))),
         F::Arsech => neg(inv(mul2(u.clone(), sqrt(sub(one(), square(u)))))),
-        F::Arcsch => neg(inv(mul2(
-            square(u),
-            sqrt(add(vec![one(), pow(u.clone(), Expr::integer(-2))])),
-        ))),
+        F::Arcsch => neg(inv(mul2(square(u), sqrt(add(vec![one(), pow(u.clone(), Expr::integer(-2))]))))),
         F::Ln => inv(u.clone()),
         _ => return None,
     };

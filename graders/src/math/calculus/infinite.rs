@@ -5,6 +5,7 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Expr, Function};
+use super::fraction;
 use super::polynomial::{self, Poly};
 use super::sum::{classes, falling, geometric};
 use super::term::{Term, terms};
@@ -67,7 +68,7 @@ fn rational(top: &[Expr], bottom: &Poly, first: i64, work: &mut Work) -> Option<
     if polynomial::degree(bottom) < polynomial::degree(&top) + 2 {
         return None;
     }
-    let parts = polynomial::parts(&top, bottom, work)?;
+    let parts = fraction::parts(&top, bottom, work)?;
     let start = RBig::from(first);
     let mut out = Vec::new();
     for (_, factor, _) in &parts.terms {
@@ -204,7 +205,7 @@ fn logarithmic(term: &Term, k: &str, first: i64, work: &mut Work) -> Option<Expr
     }
     let r = &term.ratio;
     let (c, top) = term.rational_top()?;
-    let parts = polynomial::parts(&top, &term.bottom, work)?;
+    let parts = fraction::parts(&top, &term.bottom, work)?;
     let mut out = Vec::new();
     if !parts.whole.is_empty() {
         let whole = Term {
@@ -283,7 +284,8 @@ fn exponential(term: &Term, first: i64, work: &mut Work) -> Option<Expr> {
     for c in term.top.iter().rev() {
         let product = polynomial::multiply(&in_n, &inner, work)?;
         let at = |i: usize| product.get(i).cloned().unwrap_or_else(zero);
-        in_n = (0..product.len().max(1)).map(|i| if i == 0 { add2(at(0), c.clone()) } else { at(i) }).collect();
+        in_n =
+            (0..product.len().max(1)).map(|i| if i == 0 { add2(at(0), c.clone()) } else { at(i) }).collect();
     }
     let s = falling(&in_n)?;
     let r = &term.ratio;

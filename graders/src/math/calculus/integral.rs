@@ -6,8 +6,8 @@ use super::super::modular::Finding;
 use super::super::numeric::Fuel;
 use super::derivative::derivative;
 use super::tidy::{
-    add, add2, call1, depends, div, improper, inv, is_one, is_zero, ln, mul, mul2, neg, number, one, pow, size,
-    sub, substitute, tidy, variable, zero,
+    add, add2, call1, depends, div, improper, inv, is_one, is_zero, ln, mul, mul2, neg, number, one, pow,
+    size, sub, substitute, tidy, variable, zero,
 };
 use super::work::{Work, compared};
 use super::{algebraic, definite, polynomial, waves};
@@ -102,8 +102,7 @@ fn search(f: &Expr, x: &str, work: &mut Work, depth: usize) -> Option<Expr> {
         return Some(found);
     }
     if let Expr::Sum(terms) = f
-        && let Some(parts) =
-            terms.iter().map(|term| search(term, x, work, depth)).collect::<Option<Vec<_>>>()
+        && let Some(parts) = terms.iter().map(|term| search(term, x, work, depth)).collect::<Option<Vec<_>>>()
     {
         return Some(add(parts));
     }
@@ -240,7 +239,8 @@ fn by_parts(f: &Expr, x: &str, work: &mut Work, depth: usize) -> Option<Expr> {
             let Expr::Call(function, _) = expr else { return false };
             matches!(
                 function,
-                F::Ln | F::Log
+                F::Ln
+                    | F::Log
                     | F::Arcsin
                     | F::Arccos
                     | F::Arctan
@@ -252,7 +252,8 @@ fn by_parts(f: &Expr, x: &str, work: &mut Work, depth: usize) -> Option<Expr> {
         };
         match expr {
             Expr::Power(base, exponent) => {
-                called(base) && matches!(&**exponent, Expr::Number(n) if n.is_int() && *n > dashu::rational::RBig::ZERO)
+                called(base)
+                    && matches!(&**exponent, Expr::Number(n) if n.is_int() && *n > dashu::rational::RBig::ZERO)
             }
             other => called(other),
         }

@@ -194,9 +194,7 @@ impl Expansion<'_> {
             Expr::Power(base, exponent) => self.power(base, exponent),
             Expr::Root(n, inner) => self.power(inner, &number(1, *n)),
             Expr::Call(function, arguments) => match (function, arguments.as_slice()) {
-                (Function::Log, [base, u]) => {
-                    self.series(&div(ln(u.clone()), ln(base.clone())))
-                }
+                (Function::Log, [base, u]) => self.series(&div(ln(u.clone()), ln(base.clone()))),
                 (Function::Binomial, [n, k]) => {
                     let fact = |u: &Expr| call1(Function::Factorial, u.clone());
                     let rest = sub(n.clone(), k.clone());
@@ -228,7 +226,8 @@ impl Expansion<'_> {
             }
             let size = self.ring.constant(ln(tidy(&neg(base.clone()))));
             let product = self.ring.mul(&exponent_series, &size)?;
-            let size = if size.terms.is_empty() { self.ring.constant(one()) } else { self.ring.exp(&product)? };
+            let size =
+                if size.terms.is_empty() { self.ring.constant(one()) } else { self.ring.exp(&product)? };
             return self.ring.mul(&size, &Series::bounded());
         }
         let base = self.series(base)?;
@@ -384,7 +383,9 @@ impl Expansion<'_> {
         // arctan(c + v) = arctan c + arctan(v / (1 + c² + c v)) near v = 0.
         let mut bottom = v.scaled(&c);
         let square = pow(c.clone(), Expr::integer(2));
-        bottom = self.ring.add(&bottom, &Series::monomial(super::tidy::add2(one(), square), 0, self.ring.length))?;
+        bottom = self
+            .ring
+            .add(&bottom, &Series::monomial(super::tidy::add2(one(), square), 0, self.ring.length))?;
         let inverse = self.ring.inverse(&bottom)?;
         let turned = self.ring.mul(&v, &inverse)?;
         let rest = self.ring.compose(&odd, &turned)?;
@@ -423,7 +424,8 @@ impl Expansion<'_> {
             return None;
         }
         let name = variable("\\u");
-        let odd = |n: i64, top: i64, bottom: u32| mul2(number(top, bottom), pow(name.clone(), Expr::integer(-n)));
+        let odd =
+            |n: i64, top: i64, bottom: u32| mul2(number(top, bottom), pow(name.clone(), Expr::integer(-n)));
         let terms = vec![
             mul2(super::tidy::add2(name.clone(), number(1, 2)), ln(name.clone())),
             neg(name.clone()),
@@ -445,13 +447,9 @@ pub(super) fn rewritten(function: Function, u: &Expr) -> Option<Expr> {
     let sum = Expr::Sum(vec![plus.clone(), minus.clone()]);
     let difference = Expr::Sum(vec![plus, neg(minus)]);
     let two = || Expr::integer(2);
-    let root = |shift: i64| {
-        pow(Expr::Sum(vec![pow(u.clone(), two()), Expr::integer(shift)]), number(1, 2))
-    };
+    let root = |shift: i64| pow(Expr::Sum(vec![pow(u.clone(), two()), Expr::integer(shift)]), number(1, 2));
     let halved_log = |top: Expr, bottom: Expr| mul2(number(1, 2), ln(div(top, bottom)));
-    let shifted = |sign: i64| {
-        Expr::Sum(vec![one(), if sign > 0 { u.clone() } else { neg(u.clone()) }])
-    };
+    let shifted = |sign: i64| Expr::Sum(vec![one(), if sign > 0 { u.clone() } else { neg(u.clone()) }]);
     Some(match function {
         F::Sinh => mul2(number(1, 2), difference),
         F::Cosh => mul2(number(1, 2), sum),

@@ -47,7 +47,10 @@ impl Bounds {
             product(self.high, other.low),
             product(self.high, other.high),
         ];
-        Self::new(all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+        Self::new(
+            all.iter().copied().fold(f64::INFINITY, f64::min),
+            all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        )
     }
 
     fn inverse(self) -> Option<Self> {
@@ -70,7 +73,11 @@ impl Bounds {
     }
 
     fn sine(self) -> Option<Self> {
-        if !self.low.is_finite() || !self.high.is_finite() || self.high - self.low > 3.0 || self.low.abs() > 1e6 {
+        if !self.low.is_finite()
+            || !self.high.is_finite()
+            || self.high - self.low > 3.0
+            || self.low.abs() > 1e6
+        {
             return Self::new(-1.0, 1.0);
         }
         // Between the ends, or up to 1 or down to -1 where there is a turning point.
@@ -187,8 +194,7 @@ impl<'a> Region<'a> {
                     return false;
                 }
                 if depends(exponent, self.x) {
-                    return matches!(**base, Expr::Euler)
-                        || self.sign(base, work) == Some(Sign::Positive);
+                    return matches!(**base, Expr::Euler) || self.sign(base, work) == Some(Sign::Positive);
                 }
                 match exact::value(exponent) {
                     Some(n) if n.is_int() && n >= RBig::ZERO => true,
@@ -306,8 +312,7 @@ impl<'a> Region<'a> {
         let (a, _) = polynomial::linear(u, self.x, work)?;
         let (low, high) = (self.low.as_ref()?, self.high.as_ref()?);
         let shift = if cosine { mul2(number(1, 2), Expr::Pi) } else { super::tidy::zero() };
-        let half_turns =
-            |end: &Expr| div(add2(substitute(u, self.x, end), shift.clone()), Expr::Pi);
+        let half_turns = |end: &Expr| div(add2(substitute(u, self.x, end), shift.clone()), Expr::Pi);
         let (mut from, mut to) = (half_turns(low), half_turns(high));
         if work.sign(&a)? == Sign::Negative {
             std::mem::swap(&mut from, &mut to);

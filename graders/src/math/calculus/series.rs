@@ -426,7 +426,9 @@ impl Ring<'_> {
     pub(super) fn value(&mut self, a: &Series) -> Option<(Expr, Series)> {
         if !a.polar.is_empty() {
             return match self.direction(&a.polar)? {
-                Sign::Negative => Some((super::tidy::zero(), Series::error(i32::try_from(self.length).ok()?))),
+                Sign::Negative => {
+                    Some((super::tidy::zero(), Series::error(i32::try_from(self.length).ok()?)))
+                }
                 Sign::Positive => None,
             };
         }
@@ -438,11 +440,7 @@ impl Ring<'_> {
         if a.low < 0 {
             return None;
         }
-        let v = Series {
-            polar: Vec::new(),
-            low: 1,
-            terms: a.terms.get(1..)?.to_vec(),
-        };
+        let v = Series { polar: Vec::new(), low: 1, terms: a.terms.get(1..)?.to_vec() };
         Some((c.clone(), v.trimmed(self.length)))
     }
 }

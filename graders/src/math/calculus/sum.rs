@@ -6,13 +6,13 @@ use dashu::rational::RBig;
 use super::super::exact;
 use super::super::expr::{Binder, Bound, Expr, Function};
 use super::polynomial::{self, Poly};
+use super::term::{Term, antidifference, terms};
 use super::tidy::{
     add, add2, call1, depends, improper, inv, is_one, is_zero, mul, mul2, neg, one, pow, size, sub,
     substitute, tidy, variable, zero,
 };
-use super::term::{Term, antidifference, terms};
 use super::work::Work;
-use super::{infinite, limit};
+use super::{fraction, infinite, limit};
 
 /// The most terms that are added up one by one, if they are rational, and if not.
 const MAX_RATIONAL_TERMS: i64 = 10_000;
@@ -205,7 +205,7 @@ pub(super) fn geometric(term: &Term, k: &str, work: &mut Work) -> Option<Expr> {
 /// For a rational function with rational poles of which those at whole distances cancel.
 fn rational(term: &Term, k: &str, work: &mut Work) -> Option<Expr> {
     let (c, top) = term.rational_top()?;
-    let parts = polynomial::parts(&top, &term.bottom, work)?;
+    let parts = fraction::parts(&top, &term.bottom, work)?;
     let whole: Vec<Expr> = parts.whole.iter().cloned().map(Expr::Number).collect();
     let mut out = Vec::new();
     let polynomial = antidifference(&whole, &one(), work)?;
@@ -336,7 +336,7 @@ fn closed_product(body: &Expr, k: &str, from: &Expr, to: &Expr, work: &mut Work)
         return Some(pow(body.clone(), count()));
     }
     match body {
-        Expr::Product(factors) if !factors.iter().all(|f| polynomial::quotient(f, k, work).is_some()) => {
+        Expr::Product(factors) if !factors.iter().all(|f| fraction::quotient(f, k, work).is_some()) => {
             let parts: Option<Vec<Expr>> =
                 factors.iter().map(|factor| closed_product(factor, k, from, to, work)).collect();
             return Some(mul(parts?));
@@ -353,7 +353,7 @@ fn closed_product(body: &Expr, k: &str, from: &Expr, to: &Expr, work: &mut Work)
         }
         _ => {}
     }
-    let (top, bottom) = polynomial::quotient(body, k, work)?;
+    let (top, bottom) = fraction::quotient(body, k, work)?;
     let lead = top.last()? / bottom.last()?;
     let mut zeros: Vec<(RBig, i64)> = Vec::new();
     for (side, sign) in [(&top, 1), (&bottom, -1)] {

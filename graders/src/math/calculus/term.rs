@@ -170,9 +170,7 @@ fn parts(body: &Expr, k: &str, work: &mut Work) -> Option<Vec<Term>> {
         },
         // cos(kπ) = (-1)^k
         Expr::Call(Function::Cos, arguments) => match arguments.as_slice() {
-            [Expr::Product(factors)]
-                if matches!(factors.as_slice(), [Expr::Pi, Expr::Variable(name)] if **name == *k) =>
-            {
+            [Expr::Product(factors)] if matches!(factors.as_slice(), [Expr::Pi, Expr::Variable(name)] if **name == *k) => {
                 Some(vec![Term { ratio: Expr::integer(-1), ..Term::constant(one()) }])
             }
             _ => None,
@@ -235,9 +233,8 @@ pub(super) fn antidifference(top: &[Expr], ratio: &Expr, work: &mut Work) -> Opt
     for j in (0..top.len()).rev() {
         // The coefficient of k^j in r Q(k+1) - Q(k).
         let known = if one_ratio { j + 2 } else { j + 1 };
-        let sum: Vec<Expr> = (known..size)
-            .filter_map(|i| Some(mul2(binomial(i, j), q.get(i)?.clone())))
-            .collect();
+        let sum: Vec<Expr> =
+            (known..size).filter_map(|i| Some(mul2(binomial(i, j), q.get(i)?.clone()))).collect();
         let rest = add2(top.get(j)?.clone(), neg(mul2(ratio.clone(), super::tidy::add(sum))));
         let (at, by) = if one_ratio {
             (j + 1, Expr::integer(i64::try_from(j + 1).ok()?))

@@ -5,16 +5,16 @@
 
 use std::cmp::Ordering;
 
+use dashu::base::BitTest as _;
 use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Binder, Bound, Expr, Function};
+use super::fold;
+pub(super) use super::fold::call;
 
 /// The longest number that folding writes out, in bits.
-const MAX_BITS: usize = 2_048;
-/// The largest number whose square factors are looked for, and the largest factor tried.
-const MAX_RADICAND: u64 = 1 << 40;
-const MAX_RADICAL_FACTOR: u64 = 1_000;
+pub(super) const MAX_BITS: usize = 2_048;
 
 pub(super) fn variable(name: &str) -> Expr {
     Expr::Variable(name.into())
@@ -84,9 +84,7 @@ pub(super) fn call1(function: Function, a: Expr) -> Expr {
 pub(super) fn size(expr: &Expr) -> usize {
     1 + match expr {
         Expr::Power(base, exponent) => size(base) + size(exponent),
-        Expr::Bound(bound) => {
-            size(&bound.body) + bound.from.iter().chain(&bound.to).map(size).sum::<usize>()
-        }
+        Expr::Bound(bound) => size(&bound.body) + bound.from.iter().chain(&bound.to).map(size).sum::<usize>(),
         other => other.children().iter().map(size).sum(),
     }
 }
@@ -231,7 +229,7 @@ pub(super) fn add(terms: Vec<Expr>) -> Expr {
 }
 
 /// A number times something that has no number in front.
-fn scaled(n: RBig, rest: Expr) -> Expr {
+pub(super) fn scaled(n: RBig, rest: Expr) -> Expr {
     if is_one(&rest) {
         return Expr::Number(n);
     }
@@ -239,9 +237,7 @@ fn scaled(n: RBig, rest: Expr) -> Expr {
         return rest;
     }
     match rest {
-        Expr::Product(factors) => {
-            Expr::Product(std::iter::once(Expr::Number(n)).chain(factors).collect())
-        }
+        Expr::Product(factors) => Expr::Product(std::iter::once(Expr::Number(n)).chain(factors).collect()),
         other => Expr::Product(vec![Expr::Number(n), other]),
     }
 }
@@ -323,6 +319,37 @@ fn rebuilt(base: Expr, exponent: Expr) -> Expr {
     if is_one(&exponent) { base } else { Expr::Power(Box::new(base), Box::new(exponent)) }
 }
 
+/// The greatest positive rational of which all coefficients are whole multiples.
+fn content(terms: &[Expr]) -> RBig {
+    use dashu::base::{Gcd as _, UnsignedAbs as _};
+    let mut found: Option<(dashu::integer::UBig, dashu::integer::UBig)> = None;
+    for term in terms {
+        let n = match term {
+            Expr::Number(n) => n.clone(),
+            Expr::Product(factors) => match factors.first() {
+                Some(Expr::Number(n)) => n.clone(),
+                _ => RBig::ONE,
+            },
+            _ => RBig::ONE,
+        };
+        let (top, bottom) = (n.numerator().unsigned_abs(), n.denominator().clone());
+        found = Some(match found {
+            None => (top, bottom),
+            Some((a, b)) => {
+                let common = (&b).gcd(&bottom);
+                (a.gcd(top), b * (bottom / common))
+            }
+        });
+        if found.as_ref().is_some_and(|(_, bottom)| bottom.bit_len() > MAX_BITS) {
+            return RBig::ONE;
+        }
+    }
+    match found {
+        Some((top, bottom)) if !top.is_zero() => RBig::from_parts(top.into(), bottom),
+        _ => RBig::ONE,
+    }
+}
+
 fn is_positive(expr: &Expr) -> bool {
     matches!(expr, Expr::Number(n) if *n > RBig::ZERO)
 }
@@ -346,7 +373,7 @@ pub(super) fn pow(base: Expr, exponent: Expr) -> Expr {
                     Expr::Power(Box::new(Expr::Number(b.clone())), Box::new(Expr::Number(n.clone())));
                 return match exact::value(&folded).filter(|value| exact::bits(value) < MAX_BITS) {
                     Some(value) => Expr::Number(value),
-                    None => surd(&b, n).unwrap_or(folded),
+                    None => fold::surd(&b, n).unwrap_or(folded),
                 };
             }
             Expr::Power(inner, first) if whole || matches!(*inner, Expr::Euler) => {
@@ -355,11 +382,19 @@ pub(super) fn pow(base: Expr, exponent: Expr) -> Expr {
             Expr::Product(factors) if whole => {
                 return mul(factors.into_iter().map(|f| pow(f, exponent.clone())).collect());
             }
-            Expr::Product(factors)
-                if matches!(factors.first(), Some(Expr::Number(c)) if *c > RBig::ZERO && !c.is_one()) =>
+            Expr::Product(factors) if matches!(factors.first(), Some(Expr::Number(c)) if *c > RBig::ZERO && !c.is_one()) =>
             {
                 let (c, rest) = split(Expr::Product(factors));
                 return mul(vec![pow(Expr::Number(c), exponent.clone()), rebuilt(rest, exponent)]);
+            }
+            Expr::Sum(terms) if !whole => {
+                let content = content(&terms);
+                if content.is_one() {
+                    return rebuilt(Expr::Sum(terms), exponent);
+                }
+                let by = RBig::ONE / &content;
+                let rest = Expr::Sum(terms.into_iter().map(|term| times(&by, term)).collect());
+                return mul(vec![pow(Expr::Number(content), exponent.clone()), rebuilt(rest, exponent)]);
             }
             other => return rebuilt(other, exponent),
         }
@@ -372,39 +407,6 @@ pub(super) fn pow(base: Expr, exponent: Expr) -> Expr {
         Expr::Power(inner, first) if matches!(*inner, Expr::Euler) => exponential(mul2(*first, exponent)),
         other => rebuilt(other, exponent),
     }
-}
-
-/// A power of a positive rational with an odd number of halves as exponent, as a rational times the root of a
-/// square-free number: `8^(-1/2)` is `√2/4`.
-fn surd(base: &RBig, exponent: &RBig) -> Option<Expr> {
-    let halves = exact::integer(&(exponent * RBig::from(2))).and_then(|n| i64::try_from(n).ok())?;
-    if halves.abs() > 64 || halves % 2 == 0 || *base <= RBig::ZERO {
-        return None;
-    }
-    // √(p/q) = √(pq)/q
-    let (top, bottom) = (u64::try_from(base.numerator()).ok()?, u64::try_from(base.denominator()).ok()?);
-    let mut radicand = top.checked_mul(bottom).filter(|n| *n <= MAX_RADICAND)?;
-    let mut outside = 1_u64;
-    for factor in 2..=MAX_RADICAL_FACTOR {
-        let square = factor * factor;
-        if square > radicand {
-            break;
-        }
-        while radicand % square == 0 {
-            radicand /= square;
-            outside *= factor;
-        }
-    }
-    let whole = Expr::Power(
-        Box::new(Expr::Number(base.clone())),
-        Box::new(Expr::integer((halves - 1) / 2)),
-    );
-    let whole = if halves == 1 { RBig::ONE } else { exact::value(&whole)? };
-    let outside = whole * RBig::from(outside) / RBig::from(bottom);
-    (exact::bits(&outside) < MAX_BITS && radicand > 1).then(|| {
-        let root = Expr::Power(Box::new(Expr::Number(RBig::from(radicand))), Box::new(number(1, 2)));
-        scaled(outside, root)
-    })
 }
 
 /// e to a power, with e^(a ln u) = u^a.
@@ -436,95 +438,4 @@ fn exponential(exponent: Expr) -> Expr {
         other if has_ln(&other) => undone(other),
         other => rebuilt(Expr::Euler, other),
     }
-}
-
-/// Whether a minus sign stands in front.
-fn is_negative(expr: &Expr) -> bool {
-    match expr {
-        Expr::Number(n) => *n < RBig::ZERO,
-        Expr::Product(factors) => factors.first().is_some_and(is_negative),
-        Expr::Sum(terms) => terms.iter().all(is_negative),
-        _ => false,
-    }
-}
-
-/// A function's value, where it is plain.
-pub(super) fn call(function: Function, mut arguments: Vec<Expr>) -> Expr {
-    use Function as F;
-    if let Some(value) = exact::value_of_call(function, &arguments) {
-        return Expr::Number(value);
-    }
-    if let (F::Log, [base, _]) = (function, arguments.as_slice()) {
-        let base = base.clone();
-        let inner = arguments.pop().unwrap_or_else(one);
-        return if matches!(base, Expr::Euler) {
-            ln(inner)
-        } else if is_one(&inner) {
-            zero()
-        } else {
-            Expr::Call(F::Log, vec![base, inner])
-        };
-    }
-    let [argument] = arguments.as_slice() else { return Expr::Call(function, arguments) };
-    let odd = matches!(
-        function,
-        F::Sin | F::Tan | F::Cot | F::Csc | F::Arcsin | F::Arctan | F::Sinh | F::Tanh | F::Arsinh | F::Artanh
-    );
-    let even = matches!(function, F::Cos | F::Sec | F::Cosh | F::Sech | F::Abs);
-    if (odd || even) && is_negative(argument) {
-        let positive = call(function, vec![neg(argument.clone())]);
-        return if odd { neg(positive) } else { positive };
-    }
-    if is_zero(argument) {
-        match function {
-            _ if odd && !matches!(function, F::Cot | F::Csc) => return zero(),
-            F::Cos | F::Sec | F::Cosh | F::Sech => return one(),
-            _ => {}
-        }
-    }
-    match (function, argument) {
-        (F::Ln, Expr::Euler) => return one(),
-        (F::Ln, Expr::Power(base, exponent)) if matches!(**base, Expr::Euler) => return (**exponent).clone(),
-        (F::Ln, one) if is_one(one) => return zero(),
-        (F::Sin | F::Cos, angle) => {
-            if let Some(value) = at_turn(function == F::Cos, angle) {
-                return value;
-            }
-        }
-        _ => {}
-    }
-    Expr::Call(function, arguments)
-}
-
-/// The sine or cosine of a multiple of π/2, π/3, π/4 or π/6.
-fn at_turn(cosine: bool, angle: &Expr) -> Option<Expr> {
-    let turns = match angle {
-        Expr::Pi => RBig::ONE,
-        Expr::Product(factors) => match factors.as_slice() {
-            [Expr::Number(n), Expr::Pi] => n.clone(),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let twelfths = turns * RBig::from(12);
-    let whole = exact::integer(&twelfths)?;
-    let shifted = if cosine { whole + 6 } else { whole.clone() };
-    let part = u8::try_from(shifted - (whole_floor(&twelfths, cosine)?) * 24).ok()?;
-    let (sign, part) = if part >= 12 { (-1, part - 12) } else { (1, part) };
-    let value = match part.min(12 - part) {
-        0 => zero(),
-        2 => number(1, 2),
-        3 => mul2(number(1, 2), sqrt(Expr::integer(2))),
-        4 => mul2(number(1, 2), sqrt(Expr::integer(3))),
-        6 => one(),
-        _ => return None,
-    };
-    Some(mul2(Expr::integer(sign), value))
-}
-
-/// How many full turns fit below an angle of so many twelfths of π.
-fn whole_floor(twelfths: &RBig, cosine: bool) -> Option<dashu::integer::IBig> {
-    let shift = if cosine { RBig::from(6) } else { RBig::ZERO };
-    let turns = (twelfths + shift) / RBig::from(24);
-    (exact::bits(&turns) < MAX_BITS).then(|| turns.floor())
 }

@@ -3,15 +3,18 @@
 use dashu::base::Sign;
 use dashu::rational::RBig;
 
-use super::super::expr::Expr;
+use super::super::expr::{Expr, Function};
 use super::super::modular::{self, Finding};
 use super::super::numeric::{self, Fuel};
 use super::tidy;
 
 /// The most elementary steps of one resolution.
-const MAX_STEPS: u32 = 60_000;
+const MAX_STEPS: u32 = 8_000;
 /// The share of a full comparison's fuel that the checks of one resolution do not get.
-const WITHHELD: u32 = 30_000;
+const WITHHELD: u32 = 40_000;
+
+/// The most different arguments of functions that are told apart.
+const MAX_ANGLES: usize = 64;
 
 pub(super) struct Work {
     steps: u32,
@@ -94,7 +97,56 @@ pub(super) fn compared(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Finding {
         return Finding::Equal;
     }
     match modular::compare(a, b) {
-        Finding::Unknown => numeric::compare(a, b, fuel),
-        decided => decided,
+        Finding::Unknown => {}
+        decided => return decided,
+    }
+    let mut angles = Vec::new();
+    let (x, y) = (algebraic(a, &mut angles), algebraic(b, &mut angles));
+    if angles.len() <= MAX_ANGLES && modular::compare(&x, &y) == Finding::Equal {
+        return Finding::Equal;
+    }
+    numeric::compare(a, b, fuel)
+}
+
+/// The expression with the functions of each angle written by the tangent of its half, and with square roots
+/// only to the first power: what is equal in this form is equal. The angles are taken for independent and so
+/// nothing follows from a difference.
+fn algebraic(expr: &Expr, angles: &mut Vec<Expr>) -> Expr {
+    let mut all = |parts: &[Expr]| parts.iter().map(|part| algebraic(part, angles)).collect::<Vec<_>>();
+    match expr {
+        Expr::Sum(terms) => Expr::Sum(all(terms)),
+        Expr::Product(factors) => Expr::Product(all(factors)),
+        Expr::Power(base, exponent) => {
+            let (inner, outer) = (algebraic(base, angles), algebraic(exponent, angles));
+            let Expr::Number(n) = &**exponent else { return Expr::Power(Box::new(inner), Box::new(outer)) };
+            if *n.denominator() != dashu::integer::UBig::from(2_u8) {
+                return Expr::Power(Box::new(inner), Box::new(outer));
+            }
+            let half = RBig::from_parts(1.into(), 2_u8.into());
+            let whole = Expr::Power(Box::new(inner.clone()), Box::new(Expr::Number(n - half)));
+            Expr::Product(vec![whole, Expr::Root(2, Box::new(inner))])
+        }
+        Expr::Call(function, arguments) => {
+            let [angle] = arguments.as_slice() else { return expr.clone() };
+            let index = angles.iter().position(|other| other == angle).unwrap_or_else(|| {
+                angles.push(angle.clone());
+                angles.len() - 1
+            });
+            let t = tidy::variable(&format!("\\t{index}"));
+            let square = tidy::pow(t.clone(), Expr::integer(2));
+            let below = tidy::add2(tidy::one(), square.clone());
+            let beyond = tidy::sub(tidy::one(), square);
+            let twice = tidy::mul2(Expr::integer(2), t);
+            match function {
+                Function::Sin => tidy::div(twice, below),
+                Function::Cos => tidy::div(beyond, below),
+                Function::Tan => tidy::div(twice, beyond),
+                Function::Cot => tidy::div(beyond, twice),
+                Function::Sec => tidy::div(below, beyond),
+                Function::Csc => tidy::div(below, twice),
+                _ => expr.clone(),
+            }
+        }
+        other => other.clone(),
     }
 }
