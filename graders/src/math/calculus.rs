@@ -11,6 +11,8 @@
 //! - A parameter has a value for which the limit, sum or integral exists: `\sum x^n` is `1/(1-x)`.
 //! - A sum or product over an empty range is 0 or 1. A divergent sum or integral has no value.
 
+#![allow(clippy::many_single_char_names, reason = "formulas are written with the letters of their sources")]
+
 mod algebraic;
 mod definite;
 mod derivative;

@@ -328,7 +328,9 @@ fn inner(f: &Expr, x: &str, found: &mut Vec<Expr>) {
         Expr::Call(_, arguments) => {
             push(f);
             arguments.iter().for_each(&mut push);
-            arguments.iter().for_each(|argument| inner(argument, x, found));
+            for argument in arguments {
+                inner(argument, x, found);
+            }
         }
         other => other.children().iter().for_each(|part| inner(part, x, found)),
     }

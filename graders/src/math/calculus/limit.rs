@@ -128,7 +128,9 @@ fn scale(expr: &Expr, x: &str) -> Option<u32> {
                 if matches!(function, F::Arcsin | F::Arccos | F::Arcosh | F::Factorial | F::Binomial) {
                     found.push(2);
                 }
-                arguments.iter().for_each(|argument| collect(argument, x, found));
+                for argument in arguments {
+                    collect(argument, x, found);
+                }
             }
             other => other.children().iter().for_each(|part| collect(part, x, found)),
         }

@@ -5,7 +5,7 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::Expr;
-use super::tidy::{add, add2, depends, is_one, is_zero, mul2, number, one, variable, zero};
+use super::tidy::{add, add2, depends, is_one, is_zero, mul2, number, one, zero};
 use super::work::Work;
 
 /// The highest degree that is worked with.

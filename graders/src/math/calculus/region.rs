@@ -243,7 +243,7 @@ impl<'a> Region<'a> {
             Expr::Product(factors) => {
                 let mut sign = Sign::Positive;
                 for factor in factors {
-                    sign = sign * self.sign(factor, work)?;
+                    sign *= self.sign(factor, work)?;
                 }
                 return Some(sign);
             }

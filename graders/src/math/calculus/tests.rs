@@ -117,7 +117,7 @@ fn binomial_sums() {
 
 #[test]
 fn products() {
-    let rows: [Row; 14] = [
+    let rows: [Row; 15] = [
         ("k", "1", "n", "n!"),
         ("k", "1", "5", "120"),
         ("c", "1", "n", "c^n"),
@@ -129,6 +129,7 @@ fn products() {
         ("k", "3", "2", "1"),
         ("k^2", "1", "4", "576"),
         ("\\frac{k^2}{k^2-1}", "2", "\\infty", "2"),
+        ("(1-\\frac{1}{k})", "1", "n", ""),
         ("k", "1", "\\infty", ""),
         ("(1+\\frac{1}{k})", "1", "\\infty", ""),
         ("(k-3)", "a", "n", ""),
@@ -138,7 +139,7 @@ fn products() {
 
 #[test]
 fn infinite_sums() {
-    let rows: [Row; 42] = [
+    let rows: [Row; 52] = [
         ("(1/2)^n", "0", "\\infty", "2"),
         ("\\frac{1}{3^n}", "1", "\\infty", "1/2"),
         ("x^n", "0", "\\infty", "1/(1-x)"),
@@ -173,6 +174,16 @@ fn infinite_sums() {
         ("\\frac{1}{4n^2-1}", "1", "\\infty", "1/2"),
         ("\\frac{1}{n(2n+1)}", "1", "\\infty", "2-2\\ln 2"),
         ("\\frac{1}{n^2(n+1)}", "1", "\\infty", "\\pi^2/6-1"),
+        ("\\frac{1}{n}-\\frac{1}{n+1}", "1", "\\infty", "1"),
+        ("\\frac{\\cos(n\\pi)}{n}", "1", "\\infty", "-\\ln 2"),
+        ("\\frac{2^n+3^n}{6^n}", "1", "\\infty", "3/2"),
+        ("\\frac{n+1}{n^2(n+2)^2}", "1", "\\infty", "5/16"),
+        ("(-2)^n", "0", "\\infty", ""),
+        ("n!x^n", "0", "\\infty", ""),
+        ("\\ln(1+\\frac{1}{n})", "1", "\\infty", ""),
+        ("\\frac{2^n}{n}", "1", "\\infty", ""),
+        ("\\frac{(-1)^n n}{n+1}", "1", "\\infty", ""),
+        ("\\frac{1}{n-5}-\\frac{1}{n-4}", "1", "\\infty", ""),
         ("\\frac{1}{n}", "1", "\\infty", ""),
         ("n", "1", "\\infty", ""),
         ("2^n", "0", "\\infty", ""),
@@ -187,7 +198,7 @@ fn infinite_sums() {
 
 #[test]
 fn limits() {
-    let rows: [(&str, &str, &str); 58] = [
+    let rows: [(&str, &str, &str); 74] = [
         ("\\frac{\\sin x}{x}", "0", "1"),
         ("\\frac{x^2-1}{x-1}", "1", "2"),
         ("\\frac{1-\\cos x}{x^2}", "0", "1/2"),
@@ -239,6 +250,22 @@ fn limits() {
         ("\\frac{\\sin(t+x)-\\sin t}{x}", "0", "\\cos(t)"),
         ("\\frac{\\sqrt{t+x}-\\sqrt{t}}{x}", "0", "\\frac{1}{2\\sqrt{t}}"),
         ("\\frac{\\lfloor x\\rfloor}{x}", "\\infty", "1"),
+        ("\\frac{1}{x}-\\frac{1}{\\sin x}", "0", "0"),
+        ("\\frac{1}{x^2}-\\frac{1}{\\sin^2 x}", "0", "-1/3"),
+        ("\\frac{(x!)^{1/x}}{x}", "\\infty", "1/e"),
+        ("x(\\sqrt{x^2+1}-x)", "\\infty", "1/2"),
+        ("\\frac{(\\ln x)^2}{\\sqrt{x}}", "\\infty", "0"),
+        ("x^{1/\\ln x}", "\\infty", "e"),
+        ("x^{\\ln x}", "\\infty", "\\infty"),
+        ("(2^x+3^x)^{1/x}", "\\infty", "3"),
+        ("\\frac{x^n-1}{x-1}", "1", "n"),
+        ("\\frac{\\binom{2x}{x}\\sqrt{x}}{4^x}", "\\infty", "1/\\sqrt{\\pi}"),
+        ("\\frac{e^x-e^{-x}-2x}{x-\\sin x}", "0", "2"),
+        ("e^x-e^{x+1/x^2}", "\\infty", "-\\infty"),
+        ("x\\sin x", "\\infty", ""),
+        ("x-\\lfloor x\\rfloor", "\\infty", ""),
+        ("e^{\\sin x}", "\\infty", ""),
+        ("\\frac{1}{\\sin x}", "\\infty", ""),
         ("\\frac{1}{x}", "0", ""),
         ("\\sin x", "\\infty", ""),
         ("(-1)^x", "\\infty", ""),

@@ -1,6 +1,6 @@
 //! Input that asks for more work than there is.
 
-use super::super::super::expr::{Binder, Expr, Side, Value};
+use super::super::super::expr::{Binder, Side, Value};
 use super::super::super::parser;
 use super::super::resolve;
 use super::super::tidy::size;
@@ -20,8 +20,8 @@ fn hostile_input_is_bounded() {
         repeated("\\sqrt{1+x}", "\\cdot ", 50),
         repeated("e^{x}\\ln x", "+", 60),
         (1..40).map(|n| format!("\\sin({n}x)\\cos({n}x+1)")).collect::<Vec<_>>().join("+"),
-        (1..12).map(|n| format!("(x+{n})^{{{n}}}")).collect::<Vec<_>>().join(""),
-        (1..14).map(|n| format!("\\sin({n}x)")).collect::<Vec<_>>().join(""),
+        (1..12).map(|n| format!("(x+{n})^{{{n}}}")).collect::<String>(),
+        (1..14).map(|n| format!("\\sin({n}x)")).collect::<String>(),
         (1..30).map(|n| format!("\\frac{{1}}{{x-{n}/7}}")).collect::<Vec<_>>().join("+"),
         format!("{}x{}", "\\sin(".repeat(20), ")".repeat(20)),
         format!("{}x{}", "e^{".repeat(20), "}".repeat(20)),

@@ -111,7 +111,7 @@ fn integrals_without_a_rule() {
 
 #[test]
 fn definite_integrals() {
-    let rows: [Row; 65] = [
+    let rows: [Row; 75] = [
         ("x^2", "0", "3", "9"),
         ("x^2", "3", "0", "-9"),
         ("x^2", "a", "b", "(b^3-a^3)/3"),
@@ -174,9 +174,37 @@ fn definite_integrals() {
         ("\\sin x", "0", "\\infty", ""),
         ("e^{x}", "0", "\\infty", ""),
         ("\\frac{1}{x\\ln x}", "1", "2", ""),
+        ("\\frac{1}{5+4\\cos x}", "0", "2\\pi", ""),
+        ("\\frac{1}{1+\\sin^2 x}", "0", "\\pi", ""),
+        ("\\frac{1}{\\sqrt[3]{x}}", "-1", "1", ""),
+        ("\\ln|x|", "-2", "2", "4\\ln 2-4"),
+        ("\\frac{1}{x^2-1}", "0", "\\infty", ""),
+        ("\\frac{1}{x^4-5x^2+1}", "0", "1", ""),
+        ("x", "-\\infty", "\\infty", ""),
+        ("\\frac{x}{x^2+1}", "-\\infty", "\\infty", ""),
+        ("e^{ax^2}", "-\\infty", "\\infty", "\\sqrt{-\\pi/a}"),
+        ("e^{x^2}", "-\\infty", "\\infty", ""),
         ("e^{x^2}", "0", "1", ""),
         ("\\frac{1}{2+\\cos x}", "0", "2\\pi", ""),
         ("\\frac{1}{\\sin x}", "-1", "1", ""),
     ];
     ranged(Binder::Integral, "x", &rows);
+}
+
+#[test]
+fn derivatives_of_integrals() {
+    let integral = |body: &str, from: Option<&str>, to: Option<&str>, of: &str| {
+        let body = node(Binder::Integral, of, expr(body), from, to);
+        node(Binder::Derivative(1), "x", body, None, None)
+    };
+    check(&[
+        ("by its end".to_owned(), integral("e^{t^2}", Some("0"), Some("x"), "t"), "e^{x^2}"),
+        (
+            "by both ends".to_owned(),
+            integral("\\sin(t^2)", Some("x"), Some("x^2"), "t"),
+            "2x\\sin(x^4)-\\sin(x^2)",
+        ),
+        ("of a family".to_owned(), integral("e^{x^2}", None, None, "x"), "e^{x^2}"),
+        ("of a parameter".to_owned(), integral("e^{xt^2}", Some("0"), Some("1"), "t"), ""),
+    ]);
 }
