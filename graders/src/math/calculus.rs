@@ -2,12 +2,12 @@
 //!
 //! [`resolve`] replaces every operator with a bound variable that has a value which can be shown, innermost
 //! first, and leaves the others as they are: the comparison treats what is left as equal only to itself. An
-//! antiderivative is used only after its derivative was compared with the integrand, a closed form of a finite
-//! sum only after its difference was compared with the summand, and a definite integral only where the
+//! antiderivative is used only after its derivative was compared with the integrand, a closed form of a
+//! finite sum only after its difference was compared with the summand, and a definite integral only where the
 //! antiderivative is regular between the ends. Conventions:
 //!
-//! - An integral without ends is the family of all antiderivatives; its constant is written `C` (or `C_1` where
-//!   the integrand has a `C`). [`is_antiderivative`] compares such a family with a candidate.
+//! - An integral without ends is the family of all antiderivatives; its constant is written `C` (or `C_1`
+//!   where the integrand has a `C`). [`is_antiderivative`] compares such a family with a candidate.
 //! - A parameter has a value for which the limit, sum or integral exists: `\sum x^n` is `1/(1-x)`.
 //! - A sum or product over an empty range is 0 or 1. A divergent sum or integral has no value.
 
@@ -51,8 +51,8 @@ pub(super) fn derivative(expr: &Expr, variable: &str) -> Option<Expr> {
 }
 
 /// Whether the candidate is the family of antiderivatives that an integral without ends stands for: its
-/// derivative is the integrand, and a constant of integration (`C`, `c`, `K` or `k`, with any index) is added.
-/// Without the constant it is one antiderivative and not the family, which is different.
+/// derivative is the integrand, and a constant of integration (`C`, `c`, `K` or `k`, with any index) is
+/// added. Without the constant it is one antiderivative and not the family, which is different.
 pub(super) fn is_antiderivative(integral: &Bound, candidate: &Expr, fuel: &mut Fuel) -> Finding {
     integral::is_antiderivative(integral, candidate, fuel)
 }

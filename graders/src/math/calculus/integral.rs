@@ -1,5 +1,7 @@
 //! Antiderivatives by rules, each checked by its derivative before it is used.
 
+use dashu::rational::RBig;
+
 use super::super::exact;
 use super::super::expr::{Bound, Expr, Function};
 use super::super::modular::Finding;
@@ -252,8 +254,7 @@ fn by_parts(f: &Expr, x: &str, work: &mut Work, depth: usize) -> Option<Expr> {
         };
         match expr {
             Expr::Power(base, exponent) => {
-                called(base)
-                    && matches!(&**exponent, Expr::Number(n) if n.is_int() && *n > dashu::rational::RBig::ZERO)
+                called(base) && exact::value(exponent).is_some_and(|n| n.is_int() && n > RBig::ZERO)
             }
             other => called(other),
         }

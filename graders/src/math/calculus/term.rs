@@ -11,7 +11,8 @@ use super::work::Work;
 /// The most terms that a product of sums is written out to.
 const MAX_TERMS: usize = 64;
 
-/// `top(k) ratio^k / bottom(k)`, times or over factorials of `αk + β`, times a binomial coefficient `(n over k)`.
+/// `top(k) ratio^k / bottom(k)`, times or over factorials of `αk + β`, times a binomial coefficient
+/// `(n over k)`.
 #[derive(Clone, Debug)]
 pub(super) struct Term {
     /// Coefficients free of `k`, from the constant up.
@@ -170,9 +171,12 @@ fn parts(body: &Expr, k: &str, work: &mut Work) -> Option<Vec<Term>> {
         },
         // cos(kπ) = (-1)^k
         Expr::Call(Function::Cos, arguments) => match arguments.as_slice() {
-            [Expr::Product(factors)] if matches!(factors.as_slice(), [Expr::Pi, Expr::Variable(name)] if **name == *k) => {
-                Some(vec![Term { ratio: Expr::integer(-1), ..Term::constant(one()) }])
-            }
+            [Expr::Product(factors)] => match factors.as_slice() {
+                [Expr::Pi, Expr::Variable(name)] if **name == *k => {
+                    Some(vec![Term { ratio: Expr::integer(-1), ..Term::constant(one()) }])
+                }
+                _ => None,
+            },
             _ => None,
         },
         _ => None,

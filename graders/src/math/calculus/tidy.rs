@@ -382,8 +382,7 @@ pub(super) fn pow(base: Expr, exponent: Expr) -> Expr {
             Expr::Product(factors) if whole => {
                 return mul(factors.into_iter().map(|f| pow(f, exponent.clone())).collect());
             }
-            Expr::Product(factors) if matches!(factors.first(), Some(Expr::Number(c)) if *c > RBig::ZERO && !c.is_one()) =>
-            {
+            Expr::Product(factors) if factors.first().is_some_and(|c| is_positive(c) && !is_one(c)) => {
                 let (c, rest) = split(Expr::Product(factors));
                 return mul(vec![pow(Expr::Number(c), exponent.clone()), rebuilt(rest, exponent)]);
             }
