@@ -1,8 +1,8 @@
 //! Where a function is regular and what sign it has, proved on an open interval.
 //!
 //! Polynomials with rational coefficients are decided by Sturm's theorem. For the rest the interval is cut
-//! into pieces and the function is bounded on each in floating point, with every bound moved outwards by more than
-//! the error of an operation.
+//! into pieces and the function is bounded on each in floating point, with every bound moved outwards by more
+//! than the error of an operation.
 
 use dashu::base::Sign;
 use dashu::rational::RBig;
