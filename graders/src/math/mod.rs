@@ -12,6 +12,8 @@
 //! - A list without brackets has no order, brackets have one, sets neither order nor repetition.
 //! - Words are compared without regard to case; variables never are.
 
+mod ball;
+mod calculus;
 mod compare;
 mod environments;
 mod exact;
@@ -33,8 +35,6 @@ mod symbols;
 mod terms;
 mod units;
 mod words;
-
-mod ball;
 
 use std::sync::Arc;
 
