@@ -21,9 +21,11 @@ mod exact;
 mod expr;
 mod lexer;
 mod modular;
+mod multinomial;
 mod numeric;
 mod parser;
 mod policy;
+mod polynomial;
 mod terms;
 mod units;
 
