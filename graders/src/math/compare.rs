@@ -87,7 +87,7 @@ pub(super) fn values(a: &Value, b: &Value, fuel: &mut Fuel) -> Outcome {
         (Value::List(x, _), Value::List(y, _))
         | (Value::Combined(SetOperation::Union, x), Value::Combined(SetOperation::Union, y)) => {
             matched(x, y, fuel)
-        }
+        },
         (Value::Set(x) | Value::List(x, _), Value::Set(y) | Value::List(y, _)) => {
             let left = contained(x, y, fuel);
             left.and(|| contained(y, x, fuel))

@@ -1,0 +1,329 @@
+//! Equations in any number of variables: the same zero sets, linear systems, points.
+//!
+//! An equation `f = 0` is compared by the numerator of `f` after the factors that it shares with its denominator
+//! are cancelled: `x/y = 2` and `x = 2y` count as the same equation, as people take them, although the first has
+//! no value at `y = 0`. Two polynomials have the same zeros, over the complex numbers too, when each divides a
+//! power of the other (Hilbert 1893).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dashu::rational::RBig;
+
+use super::super::exact;
+use super::super::expr::{Expr, Relation};
+use super::super::modular::Finding;
+use super::super::multinomial::{Fraction, Multinomial, Ring};
+use super::condition::{Condition, variables};
+use super::number::Judge;
+
+/// The highest power of one polynomial that is tried as a multiple of the other.
+const MAX_POWER: u16 = 4;
+/// The most equations and variables of a linear system.
+const MAX_LINEAR: usize = 16;
+/// The most factors of a product of alternatives.
+const MAX_FACTORS: usize = 16;
+
+/// The function that a condition says is zero: the difference of an equation, the product of alternatives.
+pub(super) fn zero(condition: &Condition) -> Option<Expr> {
+    let parts = condition.disjuncts();
+    if parts.is_empty() || parts.len() > MAX_FACTORS {
+        return None;
+    }
+    let mut factors = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let Condition::Relation { left, relation: Relation::Equal, right } = part else { return None };
+        let difference = Expr::sum(vec![left.clone(), right.clone().negated()]);
+        // Only polynomials have values wherever the other factors are zero.
+        if parts.len() > 1 {
+            let mut ring = Ring::default();
+            ring.read(&difference)?;
+            if !ring.domain.is_empty() || !ring.radicals.is_empty() {
+                return None;
+            }
+        }
+        factors.push(difference);
+    }
+    Some(Expr::product(factors))
+}
+
+/// Compares the zero sets of two functions.
+pub(super) fn zeros(f: &Expr, g: &Expr, judge: &mut Judge<'_>) -> Finding {
+    let (f, g) = (without_units(f), without_units(g));
+    let mut ring = Ring::default();
+    let fractions = (ring.read(&f), ring.read(&g));
+    if let (Some(a), Some(b)) = fractions {
+        let (a, b) = (ring.cancelled(a), ring.cancelled(b));
+        match polynomials(&a, &b, &mut ring, judge) {
+            Finding::Unknown => {}
+            decided => return decided,
+        }
+    }
+    match judge.proportional(&f, &g) {
+        Finding::Equal => Finding::Equal,
+        _ => Finding::Unknown,
+    }
+}
+
+/// The function without the factors that are nowhere zero.
+fn without_units(f: &Expr) -> Expr {
+    let Expr::Product(factors) = f else { return f.clone() };
+    let unit = |factor: &Expr| match factor {
+        Expr::Power(base, exponent) => {
+            let positive = match &**base {
+                Expr::Euler | Expr::Pi => true,
+                Expr::Number(n) => *n > RBig::ZERO,
+                _ => false,
+            };
+            positive && exact::value(exponent).is_none()
+        }
+        other => exact::value(other).is_some_and(|value| !value.is_zero()),
+    };
+    let rest: Vec<Expr> = factors.iter().filter(|factor| !unit(factor)).cloned().collect();
+    if rest.is_empty() { f.clone() } else { Expr::product(rest) }
+}
+
+fn polynomials(a: &Fraction, b: &Fraction, ring: &mut Ring, judge: &mut Judge<'_>) -> Finding {
+    let (f, g) = (&a.numerator, &b.numerator);
+    let pure = ring.is_pure(f) && ring.is_pure(g);
+    let whole = a.denominator.is_empty() && b.denominator.is_empty();
+    if f.is_zero() || g.is_zero() {
+        // Whether two identities are the same statement is for the caller to say.
+        return if pure && f.is_zero() != g.is_zero() { Finding::Different } else { Finding::Unknown };
+    }
+    if let (Some(_), _) | (_, Some(_)) = (f.value(), g.value()) {
+        // No solutions at all.
+        let both = f.value().is_some() && g.value().is_some();
+        return if pure && whole && !both { Finding::Different } else { Finding::Unknown };
+    }
+    if f.ratio(g).is_some() {
+        return Finding::Equal;
+    }
+    if pure && whole && apart(f, g, judge) {
+        return Finding::Different;
+    }
+    if divides(f, g, ring) && divides(g, f, ring) { Finding::Equal } else { Finding::Unknown }
+}
+
+/// Whether `f` divides a power of `g`.
+fn divides(f: &Multinomial, g: &Multinomial, ring: &mut Ring) -> bool {
+    let mut power = g.clone();
+    for _ in 0..MAX_POWER {
+        if ring.quotient(&power, f).is_some() {
+            return true;
+        }
+        match ring.times(&power, g) {
+            Some(next) => power = next,
+            None => return false,
+        }
+    }
+    false
+}
+
+/// Whether the zeros on some line differ, over the complex numbers, which proves the zero sets different.
+fn apart(f: &Multinomial, g: &Multinomial, judge: &mut Judge<'_>) -> bool {
+    let support: BTreeSet<usize> = f.support().into_iter().chain(g.support()).collect();
+    (0..2_i64).any(|line| {
+        let mut ring = Ring::default();
+        let t = Expr::Variable("t".into());
+        // Fixed lines in general position: x_i = p_i + q_i t.
+        let places: BTreeMap<usize, Expr> = support
+            .iter()
+            .enumerate()
+            .map(|(order, index)| {
+                let order = i64::try_from(order).unwrap_or(0);
+                if support.len() == 1 {
+                    return (*index, t.clone());
+                }
+                let (start, slope) = (3 * order * order - 4 * order + 1 + 5 * line, 2 * order + 1 + line);
+                let moved = Expr::product(vec![Expr::integer(slope), t.clone()]);
+                (*index, Expr::sum(vec![Expr::integer(start), moved]))
+            })
+            .collect();
+        let mut on_line = |polynomial: &Multinomial| {
+            let mut terms = Vec::new();
+            for (monomial, coefficient) in polynomial.terms() {
+                let mut factors = vec![Expr::Number(coefficient.clone())];
+                for (index, exponent) in monomial.iter().enumerate().filter(|(_, n)| **n > 0) {
+                    let exponent = Expr::integer(i64::from(*exponent));
+                    factors.push(Expr::Power(Box::new(places.get(&index)?.clone()), Box::new(exponent)));
+                }
+                terms.push(Expr::product(factors));
+            }
+            let numerator = ring.read(&Expr::sum(terms))?.numerator;
+            numerator.univariate(ring.index_of("t").unwrap_or(usize::MAX))
+        };
+        let (Some(f), Some(g)) = (on_line(f), on_line(g)) else { return false };
+        if f.is_zero() || g.is_zero() {
+            return f.is_zero() != g.is_zero();
+        }
+        let work = &mut judge.work;
+        match (f.without(&g, work), g.without(&f, work)) {
+            (Some(f), Some(g)) => f.degree() > 0 || g.degree() > 0,
+            _ => false,
+        }
+    })
+}
+
+/// The rows of a linear system with rational coefficients in reduced echelon form; the last column is the
+/// constant.
+fn linear(condition: &Condition, names: &[Box<str>]) -> Option<Vec<Vec<RBig>>> {
+    let parts = condition.conjuncts();
+    if parts.is_empty() || parts.len() > MAX_LINEAR || names.len() > MAX_LINEAR {
+        return None;
+    }
+    let mut rows = Vec::with_capacity(parts.len());
+    for part in parts {
+        let Condition::Relation { left, relation: Relation::Equal, right } = part else { return None };
+        let mut ring = Ring::default();
+        let difference = ring.difference(left, right)?;
+        if !ring.domain.is_empty() || difference.numerator.degree() > 1 || !ring.is_pure(&difference.numerator) {
+            return None;
+        }
+        let mut row = vec![RBig::ZERO; names.len() + 1];
+        for (monomial, coefficient) in difference.numerator.terms() {
+            let place = match monomial.len().checked_sub(1) {
+                None => names.len(),
+                Some(index) => {
+                    let variable = ring.indeterminate(index)?;
+                    names.iter().position(|name| *variable == Expr::Variable(name.clone()))?
+                }
+            };
+            *row.get_mut(place)? = coefficient.clone();
+        }
+        rows.push(row);
+    }
+    Some(reduced(rows))
+}
+
+/// Reduced row echelon form, without rows of zeros.
+fn reduced(mut rows: Vec<Vec<RBig>>) -> Vec<Vec<RBig>> {
+    let width = rows.first().map_or(0, Vec::len);
+    let mut done = 0;
+    for column in 0..width {
+        let entry = |row: &Vec<RBig>| row.get(column).cloned().unwrap_or(RBig::ZERO);
+        let Some(found) = rows.iter().skip(done).position(|row| !entry(row).is_zero()) else { continue };
+        rows.swap(done, done + found);
+        let Some(pivot) = rows.get_mut(done) else { break };
+        let lead = entry(pivot);
+        pivot.iter_mut().for_each(|x| *x = &*x / &lead);
+        let pivot = pivot.clone();
+        for (at, row) in rows.iter_mut().enumerate() {
+            let factor = entry(row);
+            if at != done && !factor.is_zero() {
+                row.iter_mut().zip(&pivot).for_each(|(x, p)| *x -= &factor * p);
+            }
+        }
+        done += 1;
+    }
+    rows.truncate(done);
+    rows
+}
+
+/// Compares two systems of linear equations.
+pub(super) fn linear_systems(a: &Condition, b: &Condition) -> Option<Finding> {
+    let names: Vec<Box<str>> = a.variables().union(&b.variables()).cloned().collect();
+    let (a, b) = (linear(a, &names)?, linear(b, &names)?);
+    let impossible = |rows: &[Vec<RBig>]| {
+        rows.last().is_some_and(|row| row.iter().take(names.len()).all(RBig::is_zero))
+    };
+    Some(match (impossible(&a), impossible(&b)) {
+        // Two systems without solutions need not be the same statement.
+        (true, true) => Finding::Unknown,
+        (false, false) if a == b => Finding::Equal,
+        _ => Finding::Different,
+    })
+}
+
+/// A point by the names of its coordinates.
+pub(super) type Point = BTreeMap<Box<str>, Expr>;
+
+/// The points that a condition lists, each with the same names: `x = 1, y = 2`.
+pub(super) fn points(condition: &Condition) -> Option<Vec<Point>> {
+    let mut points: Vec<Point> = Vec::new();
+    for alternative in condition.disjuncts() {
+        let mut point = Point::new();
+        for part in alternative.conjuncts() {
+            let Condition::Relation { left, relation: Relation::Equal, right } = part else { return None };
+            let (name, value) = match (left, right) {
+                (Expr::Variable(name), value) | (value, Expr::Variable(name)) => (name, value),
+                _ => return None,
+            };
+            if !variables(value).is_empty() || point.insert(name.clone(), value.clone()).is_some() {
+                return None;
+            }
+        }
+        if points.first().is_some_and(|first| !first.keys().eq(point.keys())) || point.is_empty() {
+            return None;
+        }
+        points.push(point);
+    }
+    (!points.is_empty()).then_some(points)
+}
+
+/// Compares two lists of points as sets.
+pub(super) fn same_points(a: &[Point], b: &[Point], judge: &mut Judge<'_>) -> Finding {
+    if a.first().map(|p| p.keys().collect::<Vec<_>>()) != b.first().map(|p| p.keys().collect::<Vec<_>>()) {
+        return Finding::Different;
+    }
+    let mut finding = Finding::Equal;
+    for (from, to) in [(a, b), (b, a)] {
+        for point in from {
+            let mut best = Finding::Different;
+            for other in to {
+                let pairs = point.values().zip(other.values());
+                let mut same = Finding::Equal;
+                for (x, y) in pairs {
+                    match judge.compare(x, y) {
+                        Finding::Equal => {}
+                        Finding::Different => {
+                            same = Finding::Different;
+                            break;
+                        }
+                        Finding::Unknown => same = Finding::Unknown,
+                    }
+                }
+                match same {
+                    Finding::Equal => {
+                        best = Finding::Equal;
+                        break;
+                    }
+                    Finding::Unknown => best = Finding::Unknown,
+                    Finding::Different => {}
+                }
+            }
+            match best {
+                Finding::Equal => {}
+                Finding::Different => return Finding::Different,
+                Finding::Unknown => finding = Finding::Unknown,
+            }
+        }
+    }
+    finding
+}
+
+/// An equation as the value of one of its variables, where it is written so or linear in the variable.
+pub(super) fn solved(left: &Expr, right: &Expr) -> Option<(Box<str>, Expr)> {
+    for (name, value) in [(left, right), (right, left)] {
+        if let Expr::Variable(name) = name
+            && !variables(value).contains(name)
+        {
+            return Some((name.clone(), value.clone()));
+        }
+    }
+    let mut ring = Ring::default();
+    let numerator = ring.difference(left, right)?.numerator;
+    for index in numerator.support() {
+        let Some(Expr::Variable(name)) = ring.indeterminate(index) else { continue };
+        let powers = numerator.by_powers_of(index);
+        let [constant, factor] = powers.as_slice() else { continue };
+        // The variable must not be hidden in another indeterminate.
+        let hidden = numerator.support().into_iter().filter(|other| *other != index).any(|other| {
+            ring.indeterminate(other).is_none_or(|expr| variables(expr).contains(name))
+        });
+        if !hidden {
+            let value = Expr::product(vec![ring.expr(&constant.negated())?, ring.expr(factor)?.inverse()]);
+            return Some((name.clone(), value));
+        }
+    }
+    None
+}
