@@ -52,11 +52,11 @@ pub(super) fn compare(a: &Value, b: &Value, fuel: &mut Fuel) -> Option<Outcome> 
         (Description::Condition(a), Description::Condition(b)) => (a, b, false),
         (Description::Set(a), Description::Set(b)) => (a, b, true),
         (Description::Set(set), Description::Condition(condition)) => {
-            let condition = anonymous(&condition, &set)?;
+            let condition = anonymous(&condition.simplified(), &set)?;
             (set, condition, false)
         }
         (Description::Condition(condition), Description::Set(set)) => {
-            let condition = anonymous(&condition, &set)?;
+            let condition = anonymous(&condition.simplified(), &set)?;
             (condition, set, false)
         }
     };
@@ -74,7 +74,6 @@ fn anonymous(condition: &Condition, set: &Condition) -> Option<Condition> {
     let mut applied: Option<Expr> = None;
     let mut several = false;
     condition.each(&mut |expr| {
-        expr.any(&|part| matches!(part, Expr::Apply(..)));
         collect_applied(expr, &mut applied, &mut several);
     });
     if let Some(applied) = applied.filter(|_| !several) {

@@ -58,9 +58,11 @@ impl<'a, 'b> Reader<'a, 'b> {
     /// What the value describes, if it is a set of numbers or a condition.
     pub(super) fn description(&mut self, value: &Value) -> Option<Description> {
         match value {
-            Value::Tuple { .. } | Value::Set(_) | Value::Combined(..) | Value::Domain(_) | Value::Builder { .. } => {
-                self.members(value, &element(), 0).map(Description::Set)
-            }
+            Value::Tuple { .. }
+            | Value::Set(_)
+            | Value::Combined(..)
+            | Value::Domain(_)
+            | Value::Builder { .. } => self.members(value, &element(), 0).map(Description::Set),
             _ => self.condition(value, 0).map(Description::Condition),
         }
     }
@@ -86,8 +88,10 @@ impl<'a, 'b> Reader<'a, 'b> {
                 for ((left, right), relation) in sides.iter().zip(sides.iter().skip(1)).zip(relations) {
                     // x < ∞ says nothing, and neither does -∞ < x.
                     match (infinity(left), relation, infinity(right)) {
-                        (None, Relation::Less, Some(1)) | (Some(-1), Relation::Less, None)
-                        | (None, Relation::Greater, Some(-1)) | (Some(1), Relation::Greater, None) => {}
+                        (None, Relation::Less, Some(1))
+                        | (Some(-1), Relation::Less, None)
+                        | (None, Relation::Greater, Some(-1))
+                        | (Some(1), Relation::Greater, None) => {}
                         _ => links.push(self.relation(left, *relation, right)?),
                     }
                 }
@@ -164,7 +168,6 @@ impl<'a, 'b> Reader<'a, 'b> {
                     }
                 })
             }
-            Value::Domain(Domain::Reals) => Some(Condition::All(Vec::new())),
             Value::Domain(domain) => Some(Condition::Within(element.clone(), *domain)),
             Value::Builder { element: Expr::Variable(name), conditions } => {
                 let read = conditions.iter().map(|item| self.condition(item, depth + 1));

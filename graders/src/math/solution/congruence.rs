@@ -113,9 +113,8 @@ fn solved(left: Option<&Expr>, right: &Expr, modulus: u64) -> Option<Residues> {
         powers.iter().map(|c| residue(&c.value()?, modulus)).collect::<Option<_>>()?;
     let product = |a: u64, b: u64| (u128::from(a) * u128::from(b) % u128::from(modulus)) as u64;
     if modulus <= MAX_TRIED {
-        let zero = |x: &u64| {
-            coefficients.iter().rev().fold(0, |value, c| (product(value, *x) + c) % modulus) == 0
-        };
+        let zero =
+            |x: &u64| coefficients.iter().rev().fold(0, |value, c| (product(value, *x) + c) % modulus) == 0;
         let residues = (0..modulus).filter(zero).collect();
         return Some(Residues { name: Some(name), modulus, residues });
     }
@@ -202,7 +201,8 @@ fn same_difference(a: &Value, b: &Value) -> Option<bool> {
         return None;
     };
     let (m, n) = (exact::value(m)?, exact::value(n)?);
-    let modulus = u64::try_from(exact::integer(&m)?.unsigned_abs()).ok().filter(|m| (1..=MAX_MODULUS).contains(m))?;
+    let modulus =
+        u64::try_from(exact::integer(&m)?.unsigned_abs()).ok().filter(|m| (1..=MAX_MODULUS).contains(m))?;
     if m != n {
         return None;
     }
@@ -218,7 +218,5 @@ fn same_difference(a: &Value, b: &Value) -> Option<bool> {
     if !plain || !ring.is_pure(&f.numerator) || !ring.is_pure(&g.numerator) {
         return None;
     }
-    Some(
-        vanishes(&f.numerator, &g.numerator)? || vanishes(&f.numerator, &g.numerator.negated())?,
-    )
+    Some(vanishes(&f.numerator, &g.numerator)? || vanishes(&f.numerator, &g.numerator.negated())?)
 }

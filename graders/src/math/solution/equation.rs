@@ -32,7 +32,7 @@ pub(super) fn zero(condition: &Condition) -> Option<Expr> {
     let mut factors = Vec::with_capacity(parts.len());
     for part in &parts {
         let Condition::Relation { left, relation: Relation::Equal, right } = part else { return None };
-        let difference = Expr::sum(vec![left.clone(), right.clone().negated()]);
+        let difference = difference(left, right);
         // Only polynomials have values wherever the other factors are zero.
         if parts.len() > 1 {
             let mut ring = Ring::default();
@@ -44,6 +44,21 @@ pub(super) fn zero(condition: &Condition) -> Option<Expr> {
         factors.push(difference);
     }
     Some(Expr::product(factors))
+}
+
+/// The left side less the right one; a side that is zero leaves the other, up to its sign.
+pub(super) fn difference(left: &Expr, right: &Expr) -> Expr {
+    if exact::value(right).is_some_and(|value| value.is_zero()) {
+        left.clone()
+    } else {
+        Expr::sum(vec![left.clone(), right.clone().negated()])
+    }
+}
+
+/// Whether a function has a value everywhere because it is made without division and radicals.
+pub(super) fn is_whole(f: &Expr) -> bool {
+    let mut ring = Ring::default();
+    ring.read(f).is_some() && ring.domain.is_empty()
 }
 
 /// Compares the zero sets of two functions.
@@ -176,7 +191,10 @@ fn linear(condition: &Condition, names: &[Box<str>]) -> Option<Vec<Vec<RBig>>> {
         let Condition::Relation { left, relation: Relation::Equal, right } = part else { return None };
         let mut ring = Ring::default();
         let difference = ring.difference(left, right)?;
-        if !ring.domain.is_empty() || difference.numerator.degree() > 1 || !ring.is_pure(&difference.numerator) {
+        if !ring.domain.is_empty()
+            || difference.numerator.degree() > 1
+            || !ring.is_pure(&difference.numerator)
+        {
             return None;
         }
         let mut row = vec![RBig::ZERO; names.len() + 1];
@@ -223,9 +241,8 @@ fn reduced(mut rows: Vec<Vec<RBig>>) -> Vec<Vec<RBig>> {
 pub(super) fn linear_systems(a: &Condition, b: &Condition) -> Option<Finding> {
     let names: Vec<Box<str>> = a.variables().union(&b.variables()).cloned().collect();
     let (a, b) = (linear(a, &names)?, linear(b, &names)?);
-    let impossible = |rows: &[Vec<RBig>]| {
-        rows.last().is_some_and(|row| row.iter().take(names.len()).all(RBig::is_zero))
-    };
+    let impossible =
+        |rows: &[Vec<RBig>]| rows.last().is_some_and(|row| row.iter().take(names.len()).all(RBig::is_zero));
     Some(match (impossible(&a), impossible(&b)) {
         // Two systems without solutions need not be the same statement.
         (true, true) => Finding::Unknown,
@@ -301,29 +318,43 @@ pub(super) fn same_points(a: &[Point], b: &[Point], judge: &mut Judge<'_>) -> Fi
     finding
 }
 
-/// An equation as the value of one of its variables, where it is written so or linear in the variable.
-pub(super) fn solved(left: &Expr, right: &Expr) -> Option<(Box<str>, Expr)> {
+/// The values of a variable that solve an equation: where it is written so, or by the formula for polynomials of
+/// degree one and two in the variable.
+pub(super) fn solved(left: &Expr, right: &Expr) -> Vec<(Box<str>, Expr)> {
     for (name, value) in [(left, right), (right, left)] {
         if let Expr::Variable(name) = name
             && !variables(value).contains(name)
         {
-            return Some((name.clone(), value.clone()));
+            return vec![(name.clone(), value.clone())];
         }
     }
     let mut ring = Ring::default();
-    let numerator = ring.difference(left, right)?.numerator;
-    for index in numerator.support() {
-        let Some(Expr::Variable(name)) = ring.indeterminate(index) else { continue };
-        let powers = numerator.by_powers_of(index);
-        let [constant, factor] = powers.as_slice() else { continue };
+    let Some(difference) = ring.difference(left, right) else { return Vec::new() };
+    let numerator = difference.numerator;
+    let formula = |index: usize| {
+        let Expr::Variable(name) = ring.indeterminate(index)? else { return None };
         // The variable must not be hidden in another indeterminate.
-        let hidden = numerator.support().into_iter().filter(|other| *other != index).any(|other| {
-            ring.indeterminate(other).is_none_or(|expr| variables(expr).contains(name))
-        });
-        if !hidden {
-            let value = Expr::product(vec![ring.expr(&constant.negated())?, ring.expr(factor)?.inverse()]);
-            return Some((name.clone(), value));
+        let mut others = numerator.support().into_iter().filter(|other| *other != index);
+        if others.any(|other| ring.indeterminate(other).is_none_or(|expr| variables(expr).contains(name))) {
+            return None;
         }
-    }
-    None
+        let powers = numerator.by_powers_of(index);
+        let powers: Vec<Expr> = powers.iter().map(|power| ring.expr(power)).collect::<Option<_>>()?;
+        let values = match powers.as_slice() {
+            [c, b] => vec![Expr::product(vec![c.clone().negated(), b.clone().inverse()])],
+            [c, b, a] => {
+                let square = Expr::Power(Box::new(b.clone()), Box::new(Expr::integer(2)));
+                let product = Expr::product(vec![Expr::integer(-4), a.clone(), c.clone()]);
+                let radical = Expr::Root(2, Box::new(Expr::sum(vec![square, product])));
+                let half = Expr::product(vec![Expr::integer(2), a.clone()]).inverse();
+                let root = |radical: Expr| {
+                    Expr::product(vec![Expr::sum(vec![b.clone().negated(), radical]), half.clone()])
+                };
+                vec![root(radical.clone()), root(radical.negated())]
+            }
+            _ => return None,
+        };
+        Some(values.into_iter().map(|value| (name.clone(), value)).collect())
+    };
+    numerator.support().into_iter().find_map(formula).unwrap_or_default()
 }

@@ -36,6 +36,9 @@ impl Solver<'_, '_> {
             }
             Condition::Within(Expr::Variable(name), domain) if **name == *self.variable => {
                 let set = match domain {
+                    Domain::Reals => {
+                        return Some(Solution { set: Step::constant(true), whole: false, complex: false });
+                    }
                     Domain::Integers => Step::constant(true),
                     Domain::Naturals => {
                         let least = Number::Rational(RBig::from(self.least));
@@ -55,7 +58,11 @@ impl Solver<'_, '_> {
             }
             Condition::Listed(items, and) => {
                 let all = self.all(items)?;
-                if all.set.only() == Some(false) && alternatives(items, *and) { self.union(items) } else { Some(all) }
+                if all.set.only() == Some(false) && alternatives(items, *and) {
+                    self.union(items)
+                } else {
+                    Some(all)
+                }
             }
         }
     }

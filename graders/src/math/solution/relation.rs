@@ -116,8 +116,7 @@ struct Solver<'a, 'b> {
 impl Solver<'_, '_> {
     /// The sign of a fraction, where it has one.
     fn signs_of(&mut self, fraction: &Fraction) -> Option<Signs> {
-        let odd: Vec<_> =
-            fraction.denominator.iter().map(|(factor, n)| (factor.clone(), n % 2)).collect();
+        let odd: Vec<_> = fraction.denominator.iter().map(|(factor, n)| (factor.clone(), n % 2)).collect();
         let denominator = self.ring.multiplied(&odd)?;
         let product = self.ring.times(&fraction.numerator, &denominator)?;
         self.signs(&product)
@@ -231,7 +230,13 @@ impl Solver<'_, '_> {
         }
         let end = |root: &Root, upper: bool| match root {
             Root::Rational(x) => x.clone(),
-            Root::Algebraic(root) => if upper { root.high.clone() } else { root.low.clone() },
+            Root::Algebraic(root) => {
+                if upper {
+                    root.high.clone()
+                } else {
+                    root.low.clone()
+                }
+            }
         };
         // A rational number in each gap; the isolating intervals have no point in common.
         let first = roots.first().map_or(RBig::ZERO, |root| end(root, false) - RBig::ONE);
@@ -298,8 +303,7 @@ impl Solver<'_, '_> {
                 if lead.is_lt() {
                     std::mem::swap(&mut low, &mut high);
                 }
-                let points =
-                    vec![(low, Ordering::Equal, lead.reverse()), (high, Ordering::Equal, lead)];
+                let points = vec![(low, Ordering::Equal, lead.reverse()), (high, Ordering::Equal, lead)];
                 Some(Step::new(lead, points))
             }
         }

@@ -44,20 +44,21 @@ pub(super) fn compare(a: &Condition, b: &Condition, least: i64, judge: &mut Judg
         };
         return outcome(finding, "identity");
     }
-    let functions = (equation::zero(a), equation::zero(b));
-    if let (Some(f), Some(g)) = &functions {
-        let finding = equation::zeros(f, g, judge);
-        if finding != Finding::Unknown {
+    let names = all_names(a, b);
+    let set = names.iter().any(|name| element() == Expr::Variable(name.clone()));
+    if let (Some(f), Some(g)) = (equation::zero(a), equation::zero(b)) {
+        // The numbers of a set are what they are: no factor is cancelled, and only the reals count.
+        let allowed = !set || (equation::is_whole(&f) && equation::is_whole(&g));
+        let finding = if allowed { equation::zeros(&f, &g, judge) } else { Finding::Unknown };
+        if finding == Finding::Equal || (finding == Finding::Different && !set) {
             return outcome(finding, "zero set");
         }
     }
     if let Some(finding) = definitions(a, b, judge).filter(|finding| *finding != Finding::Unknown) {
         return outcome(finding, "definition");
     }
-    let names = all_names(a, b);
-    if names.len() <= 1 {
-        let name = names.first().cloned().unwrap_or_else(|| "\\element".into());
-        if let Some(outcome) = one_variable(a, b, &name, least, judge) {
+    if let (1, Some(name)) = (names.len(), names.first()) {
+        if let Some(outcome) = one_variable(a, b, (name, set), least, judge) {
             return outcome;
         }
     } else if other_variables(a, b, least, judge) {
@@ -120,9 +121,9 @@ fn settled(condition: &Condition, least: i64, judge: &mut Judge<'_>) -> Conditio
 /// Whether nothing is said: both sides of every equation are the same polynomial.
 fn is_identity(condition: &Condition) -> bool {
     condition.conjuncts().into_iter().all(|part| match part {
-        Condition::Relation { left, relation: Relation::Equal, right } => Ring::default()
-            .difference(left, right)
-            .is_some_and(|difference| difference.numerator.is_zero()),
+        Condition::Relation { left, relation: Relation::Equal, right } => {
+            Ring::default().difference(left, right).is_some_and(|difference| difference.numerator.is_zero())
+        }
         _ => false,
     }) && !condition.conjuncts().is_empty()
 }
@@ -152,7 +153,7 @@ fn definitions(a: &Condition, b: &Condition, judge: &mut Judge<'_>) -> Option<Fi
 fn one_variable(
     a: &Condition,
     b: &Condition,
-    name: &str,
+    (name, set): (&str, bool),
     least: i64,
     judge: &mut Judge<'_>,
 ) -> Option<Outcome> {
@@ -160,7 +161,7 @@ fn one_variable(
     let (x, y) = (solver.solve(a)?, solver.solve(b)?);
     let finding = if solver.same(&x, &y)? {
         // Nothing satisfies either, or only the real solutions are the same: not the same statement for sure.
-        let empty = x.set.only() == Some(false) && element() != Expr::Variable(name.into());
+        let empty = x.set.only() == Some(false) && !set;
         if empty || x.complex || y.complex { Finding::Unknown } else { Finding::Equal }
     } else {
         Finding::Different
@@ -223,8 +224,7 @@ fn same_relation((l, p, r): Sides<'_>, (m, q, s): Sides<'_>, judge: &mut Judge<'
     if p != q {
         return false;
     }
-    let difference = |l: &Expr, r: &Expr| Expr::sum(vec![l.clone(), r.clone().negated()]);
-    let (f, g) = (difference(l, r), difference(m, s));
+    let (f, g) = (equation::difference(l, r), equation::difference(m, s));
     if !p.is_order() {
         return equation::zeros(&f, &g, judge) == Finding::Equal;
     }
@@ -246,7 +246,11 @@ fn positive_multiple(f: &Expr, g: &Expr) -> Option<()> {
         return None;
     }
     let total = |polynomial: &Multinomial| ring.is_pure(polynomial);
-    if !total(&a.numerator) || !total(&b.numerator) || !multinomial::is_rational(f) || !multinomial::is_rational(g) {
+    if !total(&a.numerator)
+        || !total(&b.numerator)
+        || !multinomial::is_rational(f)
+        || !multinomial::is_rational(g)
+    {
         return None;
     }
     a.numerator.ratio(&b.numerator).filter(multinomial::is_positive).map(|_| ())

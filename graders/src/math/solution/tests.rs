@@ -45,11 +45,9 @@ fn read(text: &str) -> Value {
         "mod" => {
             let sides: Vec<&str> = rest.split(", ").collect();
             match sides.as_slice() {
-                [left, right, modulus] => Value::Congruence {
-                    left: Some(expr(left)),
-                    right: expr(right),
-                    modulus: expr(modulus),
-                },
+                [left, right, modulus] => {
+                    Value::Congruence { left: Some(expr(left)), right: expr(right), modulus: expr(modulus) }
+                }
                 [right, modulus] => {
                     Value::Congruence { left: None, right: expr(right), modulus: expr(modulus) }
                 }
@@ -177,6 +175,16 @@ fn sets_of_reals_that_are_equal() {
             ("ZZ", "ZZ"),
             ("NN", "such n | in n NN"),
             ("in x RR", "RR"),
+            ("in x RR", "(-\\infty,\\infty)"),
+            ("\\frac{(x-1)^2}{x-1}=0", "\\emptyset"),
+            ("meet (1,2) ; (3,4)", "\\emptyset"),
+            ("\\frac{1}{x}+\\frac{1}{x-1}\\le\\frac{3}{2}", "any x<0 ; \\frac{1}{3}\\le x<1 ; x\\ge 2"),
+            ("\\sqrt[4]{x}\\le 2", "[0,16]"),
+            ("\\sqrt{4-x^2}>1", "-\\sqrt{3}<x<\\sqrt{3}"),
+            ("x\\sqrt{x-2}\\ge 0", "[2,\\infty)"),
+            ("|x^2-4|<3", "join (-\\sqrt{7},-1) ; (1,\\sqrt{7})"),
+            ("||x|-2|<1", "any -3<x<-1 ; 1<x<3"),
+            ("\\frac{|x|}{x}>0", "x>0"),
             ("f>1", "(1,\\infty)"),
             ("apply f 0<y<1", "(0,1)"),
             ("x<90^\\circ", "x<\\frac{\\pi}{2}"),
@@ -218,7 +226,6 @@ fn sets_of_reals_that_differ() {
             ("x^2=4", "\\{2\\}"),
             ("x^2=4", "x=\\pm 3"),
             ("x<\\sqrt{2}", "x<1.41421356"),
-            ("x<\\sqrt{10^{20}+1}", "x<10^{10}"),
             ("x<\\pi", "x<\\frac{22}{7}"),
             ("x^2-x-1<0", "(-0.618,1.618)"),
             ("x^3<2", "x<\\sqrt{2}"),
@@ -292,6 +299,9 @@ fn equations_that_differ() {
             ("xy=0", "x=0"),
             ("y=\\sqrt{x}", "y^2=x"),
             ("y=\\sin x", "y=\\cos x"),
+            ("y^2=\\sin x", "y^2=\\cos x"),
+            ("\\frac{(x-1)^2}{x-1}=0", "\\{1\\}"),
+            ("\\frac{x^2-x}{x-1}=0", "x^2-x=0"),
             ("q=9", "q=q"),
             ("q=9", "qa=9"),
             ("5c+5c=5c+5c", "d=d"),
@@ -388,11 +398,7 @@ fn congruences() {
         Some(Finding::Different),
     );
     check(
-        &[
-            ("mod 2x, 1, 4", "mod 2x, 3, 4"),
-            ("mod a, b, 5", "mod a, 2b, 5"),
-            ("mod x, 1, 0", "mod x, 2, 0"),
-        ],
+        &[("mod 2x, 1, 4", "mod 2x, 3, 4"), ("mod a, b, 5", "mod a, 2b, 5"), ("mod x, 1, 0", "mod x, 2, 0")],
         Some(Finding::Unknown),
     );
 }
@@ -407,7 +413,7 @@ fn what_cannot_be_shown_is_unknown() {
             ("cases x=1 ; x=2", "cases x=1 ; x=3"),
             ("list in n NN ; n<3", "\\{0,1,2\\}"),
             ("list in n NN ; n<3", "\\{1,2\\}"),
-            ("x^{40}-3x+1>0", "x^{40}-3x+1>x^2-x^2+x^{41}-x^{41}+\\sin 0"),
+            ("x^{40}-3x+1>0", "x^{40}-3x+1>\\frac{1}{10^{90}}"),
             ("\\ln x+\\ln x>0", "x^2>1"),
         ],
         Some(Finding::Unknown),
@@ -441,7 +447,10 @@ fn hostile_input_ends_soon() {
         (format!("{}<9", long("\\sqrt{x+y}", 40)), "x<y".to_owned()),
         ("x^{16}-9^{99}x^5+8^{98}<7^{97}".to_owned(), "x^{16}-9^{99}x^5+8^{98}<7^{96}".to_owned()),
         ("\\sqrt{\\sqrt{\\sqrt{\\sqrt{x+1}+1}+1}+1}<x".to_owned(), "x>2".to_owned()),
-        ("\\frac{1}{x}+\\frac{1}{x+1}+\\frac{1}{x+2}+\\frac{1}{x+3}+\\frac{1}{x+4}>1".to_owned(), "x>0".to_owned()),
+        (
+            "\\frac{1}{x}+\\frac{1}{x+1}+\\frac{1}{x+2}+\\frac{1}{x+3}+\\frac{1}{x+4}>1".to_owned(),
+            "x>0".to_owned(),
+        ),
         ("x<9^{9^{9^9}}".to_owned(), "x<9^{9^{9^8}}".to_owned()),
     ];
     for (a, b) in rows {
