@@ -4,6 +4,8 @@
 //! `x ≡ 2 (mod 3)`, `x² ≡ 1 (mod 8)` is `x ≡ 1 (mod 2)`. Moduli up to a bound are tried residue by residue; a
 //! linear congruence to a larger one is solved by the extended algorithm of Euclid.
 
+#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
+
 use std::collections::BTreeSet;
 
 use dashu::base::{Sign, UnsignedAbs};

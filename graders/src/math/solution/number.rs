@@ -13,7 +13,7 @@ use super::super::numeric::{self, Fuel};
 use super::super::polynomial::{Algebraic, Polynomial, Root, Work, rational_sign};
 
 /// The most questions about the sign of a constant in one comparison.
-const MAX_QUESTIONS: u32 = 400;
+const MAX_QUESTIONS: u32 = 200;
 /// The largest magnitude whose whole part is looked for, as a power of two.
 const MAX_WHOLE_BITS: usize = 24;
 
@@ -109,6 +109,10 @@ impl<'a> Judge<'a> {
         if modular::compare(constant, &zero) == Finding::Equal {
             return Some(Ordering::Equal);
         }
+        // Whether a number made with i is real is not looked into.
+        if constant.any(&|part| matches!(part, Expr::Imaginary)) {
+            return None;
+        }
         if let Some(sign) = numeric::quotient_sign(constant, &Expr::integer(1), self.fuel) {
             return Some(order(sign));
         }
@@ -156,7 +160,7 @@ impl<'a> Judge<'a> {
         if let Number::Rational(x) = number {
             return Some(x.floor());
         }
-        let mut at_least = |judge: &mut Self, n: &IBig| {
+        let at_least = |judge: &mut Self, n: &IBig| {
             let n = Number::Rational(RBig::from(n.clone()));
             judge.order(number, &n).map(Ordering::is_ge)
         };

@@ -1,5 +1,7 @@
 //! Two conditions against each other, by every method there is.
 
+#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
+
 use std::cmp::Ordering;
 
 use dashu::rational::RBig;
@@ -46,7 +48,9 @@ pub(super) fn compare(a: &Condition, b: &Condition, least: i64, judge: &mut Judg
     }
     let names = all_names(a, b);
     let set = names.iter().any(|name| element() == Expr::Variable(name.clone()));
-    if let (Some(f), Some(g)) = (equation::zero(a), equation::zero(b)) {
+    let zeros = (equation::zero(a), equation::zero(b));
+    let equations = zeros.0.is_some() && zeros.1.is_some();
+    if let (Some(f), Some(g)) = zeros {
         // The numbers of a set are what they are: no factor is cancelled, and only the reals count.
         let allowed = !set || (equation::is_whole(&f) && equation::is_whole(&g));
         let finding = if allowed { equation::zeros(&f, &g, judge) } else { Finding::Unknown };
@@ -73,7 +77,7 @@ pub(super) fn compare(a: &Condition, b: &Condition, least: i64, judge: &mut Judg
             return outcome(finding, "points");
         }
     }
-    if same(a, b, judge, &mut { MAX_MATCHES }) {
+    if !equations && same(a, b, judge, &mut { MAX_MATCHES }) {
         return outcome(Finding::Equal, "proportional");
     }
     if apart(a, b, least, judge) {
@@ -314,7 +318,8 @@ fn several(
 /// points on the boundaries of the relations, and those that a side lists.
 fn apart(a: &Condition, b: &Condition, least: i64, judge: &mut Judge<'_>) -> bool {
     let names = all_names(a, b);
-    if names.is_empty() || names.len() > MAX_VARIABLES {
+    let complex = [a, b].iter().any(|side| side.any(&|part| matches!(part, Expr::Imaginary)));
+    if complex || names.is_empty() || names.len() > MAX_VARIABLES {
         return false;
     }
     let mut boundaries = Vec::new();

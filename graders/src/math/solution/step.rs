@@ -57,6 +57,20 @@ impl<T: Copy + Eq> Step<T> {
         self.points.is_empty().then_some(self.first)
     }
 
+    /// The value at a number.
+    #[cfg(test)]
+    pub(super) fn at(&self, x: &Number, judge: &mut Judge<'_>) -> Option<T> {
+        let mut value = self.first;
+        for (number, at, after) in &self.points {
+            match judge.order(number, x)? {
+                Ordering::Less => value = *after,
+                Ordering::Equal => return Some(*at),
+                Ordering::Greater => break,
+            }
+        }
+        Some(value)
+    }
+
     pub(super) fn map<U: Copy + Eq>(&self, to: impl Fn(T) -> U) -> Step<U> {
         let points = self.points.iter().map(|(number, at, after)| (number.clone(), to(*at), to(*after)));
         Step::new(to(self.first), points.collect())
