@@ -37,6 +37,9 @@ pub(super) fn holds(
     judge: &mut Judge<'_>,
 ) -> Option<Holds> {
     let (left, right) = (without_bars(left), without_bars(right));
+    if left.any(&is_imaginary) || right.any(&is_imaginary) {
+        return None;
+    }
     let mut ring = Ring::default();
     let difference = ring.difference(&left, &right)?;
     if ring.radicals.len() > MAX_RADICALS {
@@ -92,6 +95,20 @@ fn without_bars(expr: &Expr) -> Expr {
             }
         }
         other => other.clone(),
+    }
+}
+
+/// Whether a number is no real one by the look of it.
+fn is_imaginary(part: &Expr) -> bool {
+    let negative = |inner: &Expr| exact::value(inner).is_some_and(|value| rational_sign(&value).is_lt());
+    match part {
+        Expr::Imaginary => true,
+        Expr::Root(degree, inner) => degree.is_multiple_of(2) && negative(inner),
+        Expr::Power(base, exponent) => {
+            let even = |exponent: RBig| exponent.denominator() % 2_u8 == 0;
+            exact::value(exponent).is_some_and(even) && negative(base)
+        }
+        _ => false,
     }
 }
 

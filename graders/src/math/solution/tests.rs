@@ -538,3 +538,50 @@ fn solutions_are_where_the_relation_holds() {
     }
     assert!(solved > 300, "{solved} of 600 were solved");
 }
+
+#[test]
+fn findings_agree_with_points() {
+    let mut random = Random(11);
+    let chain = |left: &Expr, relation: Relation, right: &Expr| Value::Chain {
+        sides: vec![left.clone(), right.clone()],
+        relations: vec![relation],
+    };
+    let relations = [Relation::Less, Relation::LessOrEqual, Relation::NotEqual, Relation::Greater];
+    let (mut equal, mut different) = (0, 0);
+    for _ in 0..1500 {
+        let sides: [Expr; 4] = std::array::from_fn(|_| random.expr(2));
+        let [p, q] = std::array::from_fn(|_| relations[random.below(4) as usize]);
+        let [l, r, m, s] = &sides;
+        let (a, b) = (chain(l, p, r), chain(m, q, s));
+        let finding = |a: &Value, b: &Value| compare(a, b, &mut Fuel::full()).map(|found| found.finding);
+        // The same, written in another way.
+        let tripled = |side: &Expr| Expr::sum(vec![Expr::product(vec![Expr::integer(3), side.clone()])]);
+        let again = chain(&tripled(r), p.flipped(), &tripled(l));
+        assert_ne!(finding(&a, &again), Some(Finding::Different), "{a:?} {again:?}");
+        let truth = |left: &Expr, relation: Relation, right: &Expr, x: f64| {
+            let difference = float(left, x) - float(right, x);
+            match relation {
+                _ if difference.is_nan() => Some(false),
+                _ if difference.abs() < 1e-9 => None,
+                Relation::NotEqual => Some(true),
+                Relation::Greater => Some(difference > 0.0),
+                _ => Some(difference < 0.0),
+            }
+        };
+        let mut points = (-40..=40).map(|step| f64::from(step) / 7.0 + 0.01);
+        let apart = points.find(|x| {
+            let (a, b) = (truth(l, p, r, *x), truth(m, q, s, *x));
+            a.is_some() && b.is_some() && a != b
+        });
+        match finding(&a, &b) {
+            Some(Finding::Equal) => {
+                equal += 1;
+                assert_eq!(apart, None, "{a:?} {b:?}");
+            }
+            Some(Finding::Different) => different += 1,
+            // Where the points differ and both could be solved, that is found out.
+            _ => {}
+        }
+    }
+    assert!(equal > 10 && different > 300, "{equal} {different}");
+}
