@@ -26,6 +26,7 @@ mod numeric;
 mod parser;
 mod policy;
 mod polynomial;
+mod ring;
 mod solution;
 mod terms;
 mod units;

@@ -18,6 +18,8 @@ mod condition;
 mod congruence;
 mod equation;
 mod number;
+#[cfg(test)]
+mod random;
 mod real;
 mod relation;
 mod statement;

@@ -6,7 +6,7 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Bound, Domain, Expr, Join, Relation, SetOperation, Value};
-use super::super::multinomial::Ring;
+use super::super::ring::Ring;
 use super::number::Judge;
 
 /// The most relations of one answer.

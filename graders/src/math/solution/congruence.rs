@@ -15,7 +15,8 @@ use super::super::compare::Outcome;
 use super::super::exact;
 use super::super::expr::{Expr, Join, Value};
 use super::super::modular::Finding;
-use super::super::multinomial::{Multinomial, Ring};
+use super::super::multinomial::Multinomial;
+use super::super::ring::Ring;
 
 /// The largest modulus whose residues are tried one by one.
 const MAX_TRIED: u64 = 2_048;

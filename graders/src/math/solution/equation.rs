@@ -12,7 +12,8 @@ use dashu::rational::RBig;
 use super::super::exact;
 use super::super::expr::{Expr, Relation};
 use super::super::modular::Finding;
-use super::super::multinomial::{Fraction, Multinomial, Ring};
+use super::super::multinomial::Multinomial;
+use super::super::ring::{Fraction, Ring};
 use super::condition::{Condition, variables};
 use super::number::Judge;
 

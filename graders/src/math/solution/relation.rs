@@ -12,8 +12,9 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Expr, Function, Relation};
-use super::super::multinomial::{Domain, Fraction, Multinomial, Ring};
+use super::super::multinomial::Multinomial;
 use super::super::polynomial::{Polynomial, Root, rational_sign};
+use super::super::ring::{Domain, Fraction, Ring};
 use super::number::{Judge, Number};
 use super::step::{RealSet, Step};
 

@@ -10,7 +10,8 @@ use super::super::compare::Outcome;
 use super::super::exact;
 use super::super::expr::{Domain, Expr, Relation};
 use super::super::modular::Finding;
-use super::super::multinomial::{self, Multinomial, Ring};
+use super::super::multinomial::{self, Multinomial};
+use super::super::ring::{self, Ring};
 use super::all_names;
 use super::condition::{Condition, element, variables};
 use super::equation::{self, Point};
@@ -250,11 +251,7 @@ fn positive_multiple(f: &Expr, g: &Expr) -> Option<()> {
         return None;
     }
     let total = |polynomial: &Multinomial| ring.is_pure(polynomial);
-    if !total(&a.numerator)
-        || !total(&b.numerator)
-        || !multinomial::is_rational(f)
-        || !multinomial::is_rational(g)
-    {
+    if !total(&a.numerator) || !total(&b.numerator) || !ring::is_rational(f) || !ring::is_rational(g) {
         return None;
     }
     a.numerator.ratio(&b.numerator).filter(multinomial::is_positive).map(|_| ())
