@@ -82,11 +82,11 @@ impl Multinomial {
     }
 
     /// Adds a term; `None` if the polynomial becomes too large.
-    pub(super) fn insert(&mut self, monomial: Monomial, coefficient: &RBig) -> Option<()> {
+    pub(super) fn insert(&mut self, monomial: &Monomial, coefficient: &RBig) -> Option<()> {
         let place = self.terms.entry(monomial.clone()).or_insert(RBig::ZERO);
         *place += coefficient;
         if place.is_zero() {
-            self.terms.remove(&monomial);
+            self.terms.remove(monomial);
         } else if exact::bits(place) > MAX_BITS {
             return None;
         }
@@ -96,7 +96,7 @@ impl Multinomial {
     pub(super) fn plus(&self, other: &Self) -> Option<Self> {
         let mut sum = self.clone();
         for (monomial, coefficient) in &other.terms {
-            sum.insert(monomial.clone(), coefficient)?;
+            sum.insert(monomial, coefficient)?;
         }
         Some(sum)
     }

@@ -334,7 +334,8 @@ impl Root {
 }
 
 impl Algebraic {
-    /// Halves the interval, or finds the root in its middle.
+    /// Halves the interval; the root itself if it is in the middle.
+    #[expect(clippy::option_option, reason = "no steps left, or no root met")]
     fn halve(&mut self, work: &mut Work) -> Option<Option<RBig>> {
         work.burn(self.polynomial.cost())?;
         let middle = (&self.low + &self.high) / RBig::from(2);

@@ -13,13 +13,13 @@ use super::expr::{Expr, Function};
 use super::multinomial::{MAX_BITS, Multinomial, trim};
 
 /// The most products of terms in one multiplication.
-const MAX_PRODUCTS: usize = 16_384;
+const MAX_PRODUCTS: usize = 4_096;
 /// The highest exponent of one indeterminate.
 const MAX_EXPONENT: u16 = 64;
 /// The most indeterminates.
 const MAX_INDETERMINATES: usize = 24;
 /// The most products of terms while one ring is in use.
-const MAX_STEPS: usize = 60_000;
+const MAX_STEPS: usize = 8_000;
 
 /// A fraction of polynomials. The denominator is a product of powers, so that factors can be cancelled.
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ impl Ring {
                     }
                 }
                 trim(&mut monomial);
-                product.insert(monomial, &coefficient)?;
+                product.insert(&monomial, &coefficient)?;
             }
         }
         Some(product)
@@ -165,7 +165,7 @@ impl Ring {
             }
             trim(&mut exponents);
             let factor = Multinomial { terms: BTreeMap::from([(exponents.clone(), coefficient / leading)]) };
-            quotient.insert(exponents, &(coefficient / leading))?;
+            quotient.insert(&exponents, &(coefficient / leading))?;
             rest = rest.plus(&self.times(&factor, b)?.negated())?;
         }
         Some(quotient)

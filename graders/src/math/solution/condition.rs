@@ -285,7 +285,9 @@ impl Condition {
             }
             Self::Within(element, _) => visit(element),
             Self::All(items) | Self::Any(items) | Self::Listed(items, _) => {
-                items.iter().for_each(|item| item.each(visit));
+                for item in items {
+                    item.each(visit);
+                }
             }
             Self::Not(inner) => inner.each(visit),
         }
@@ -322,10 +324,13 @@ impl Condition {
         match self {
             Self::Relation { left, relation, right } => {
                 let plain = || {
+                    let before: BTreeSet<_> = variables(left).union(&variables(right)).cloned().collect();
+                    if before.len() < 2 {
+                        return None;
+                    }
                     let mut ring = Ring::default();
                     let difference = ring.difference(left, right)?;
                     let whole = ring.domain.is_empty() && difference.denominator.is_empty();
-                    let before: BTreeSet<_> = variables(left).union(&variables(right)).cloned().collect();
                     let after = ring.expr(&difference.numerator).filter(|_| whole)?;
                     (variables(&after) != before && exact::value(&after).is_none()).then_some(after)
                 };

@@ -13,6 +13,7 @@ use super::super::exact;
 use super::super::expr::{Expr, Relation};
 use super::super::modular::Finding;
 use super::super::multinomial::Multinomial;
+use super::super::polynomial::Polynomial;
 use super::super::ring::{Fraction, Ring};
 use super::condition::{Condition, variables};
 use super::number::Judge;
@@ -138,35 +139,10 @@ fn divides(f: &Multinomial, g: &Multinomial, ring: &mut Ring) -> bool {
 /// Whether the zeros on some line differ, over the complex numbers, which proves the zero sets different.
 fn apart(f: &Multinomial, g: &Multinomial, judge: &mut Judge<'_>) -> bool {
     let support: BTreeSet<usize> = f.support().into_iter().chain(g.support()).collect();
-    (0..2_i64).any(|line| {
-        let mut ring = Ring::default();
-        let t = Expr::Variable("t".into());
-        // Fixed lines in general position: x_i = p_i + q_i t.
-        let places: BTreeMap<usize, Expr> = support
-            .iter()
-            .enumerate()
-            .map(|(order, index)| {
-                let order = i64::try_from(order).unwrap_or(0);
-                if support.len() == 1 {
-                    return (*index, t.clone());
-                }
-                let (start, slope) = (3 * order * order - 4 * order + 1 + 5 * line, 2 * order + 1 + line);
-                let moved = Expr::product(vec![Expr::integer(slope), t.clone()]);
-                (*index, Expr::sum(vec![Expr::integer(start), moved]))
-            })
-            .collect();
-        let mut on_line = |polynomial: &Multinomial| {
-            let mut terms = Vec::new();
-            for (monomial, coefficient) in polynomial.terms() {
-                let mut factors = vec![Expr::Number(coefficient.clone())];
-                for (index, exponent) in monomial.iter().enumerate().filter(|(_, n)| **n > 0) {
-                    let exponent = Expr::integer(i64::from(*exponent));
-                    factors.push(Expr::Power(Box::new(places.get(&index)?.clone()), Box::new(exponent)));
-                }
-                terms.push(Expr::product(factors));
-            }
-            let numerator = ring.read(&Expr::sum(terms))?.numerator;
-            numerator.univariate(ring.index_of("t").unwrap_or(usize::MAX))
+    (0..2).any(|line| {
+        let mut on_line = |polynomial: &Multinomial| match support.first() {
+            Some(index) if support.len() == 1 => polynomial.univariate(*index),
+            _ => on_line(polynomial, line, judge),
         };
         let (Some(f), Some(g)) = (on_line(f), on_line(g)) else { return false };
         if f.is_zero() || g.is_zero() {
@@ -180,6 +156,33 @@ fn apart(f: &Multinomial, g: &Multinomial, judge: &mut Judge<'_>) -> bool {
     })
 }
 
+/// The polynomial on one of two fixed lines `x_i = p_i + q_i t` in general position.
+fn on_line(polynomial: &Multinomial, line: i64, judge: &mut Judge<'_>) -> Option<Polynomial> {
+    let mut sum: Vec<RBig> = Vec::new();
+    for (monomial, coefficient) in polynomial.terms() {
+        let mut product = vec![coefficient.clone()];
+        for (index, exponent) in monomial.iter().enumerate() {
+            let place = i64::try_from(index).ok()?;
+            let start = RBig::from(3 * place * place - 4 * place + 1 + 5 * line);
+            let slope = RBig::from(2 * place + 1 + line);
+            for _ in 0..*exponent {
+                judge.work.burn(1 + product.len() / 4)?;
+                let mut next: Vec<RBig> = product.iter().map(|c| c * &start).collect();
+                next.push(RBig::ZERO);
+                for (up, c) in next.iter_mut().skip(1).zip(&product) {
+                    *up += c * &slope;
+                }
+                product = next;
+            }
+        }
+        if sum.len() < product.len() {
+            sum.resize(product.len(), RBig::ZERO);
+        }
+        sum.iter_mut().zip(&product).for_each(|(total, c)| *total += c);
+    }
+    Polynomial::new(&sum)
+}
+
 /// The rows of a linear system with rational coefficients in reduced echelon form; the last column is the
 /// constant.
 fn linear(condition: &Condition, names: &[Box<str>]) -> Option<Vec<Vec<RBig>>> {
@@ -190,6 +193,13 @@ fn linear(condition: &Condition, names: &[Box<str>]) -> Option<Vec<Vec<RBig>>> {
     let mut rows = Vec::with_capacity(parts.len());
     for part in parts {
         let Condition::Relation { left, relation: Relation::Equal, right } = part else { return None };
+        let curved = |part: &Expr| match part {
+            Expr::Power(base, _) | Expr::Root(_, base) => !variables(base).is_empty(),
+            _ => false,
+        };
+        if left.any(&curved) || right.any(&curved) {
+            return None;
+        }
         let mut ring = Ring::default();
         let difference = ring.difference(left, right)?;
         if !ring.domain.is_empty()
@@ -207,7 +217,7 @@ fn linear(condition: &Condition, names: &[Box<str>]) -> Option<Vec<Vec<RBig>>> {
                     names.iter().position(|name| *variable == Expr::Variable(name.clone()))?
                 }
             };
-            *row.get_mut(place)? = coefficient.clone();
+            row.get_mut(place)?.clone_from(coefficient);
         }
         rows.push(row);
     }
@@ -224,7 +234,9 @@ fn reduced(mut rows: Vec<Vec<RBig>>) -> Vec<Vec<RBig>> {
         rows.swap(done, done + found);
         let Some(pivot) = rows.get_mut(done) else { break };
         let lead = entry(pivot);
-        pivot.iter_mut().for_each(|x| *x = &*x / &lead);
+        for x in pivot.iter_mut() {
+            *x = &*x / &lead;
+        }
         let pivot = pivot.clone();
         for (at, row) in rows.iter_mut().enumerate() {
             let factor = entry(row);
@@ -262,9 +274,8 @@ pub(super) fn points(condition: &Condition) -> Option<Vec<Point>> {
         let mut point = Point::new();
         for part in alternative.conjuncts() {
             let Condition::Relation { left, relation: Relation::Equal, right } = part else { return None };
-            let (name, value) = match (left, right) {
-                (Expr::Variable(name), value) | (value, Expr::Variable(name)) => (name, value),
-                _ => return None,
+            let ((Expr::Variable(name), value) | (value, Expr::Variable(name))) = (left, right) else {
+                return None;
             };
             if !variables(value).is_empty() || point.insert(name.clone(), value.clone()).is_some() {
                 return None;

@@ -7,7 +7,7 @@ use dashu::integer::IBig;
 use dashu::rational::RBig;
 
 use super::super::exact;
-use super::super::expr::Expr;
+use super::super::expr::{Expr, Function};
 use super::super::modular::{self, Finding};
 use super::super::numeric::{self, Fuel};
 use super::super::polynomial::{Algebraic, Polynomial, Root, Work, rational_sign};
@@ -57,6 +57,11 @@ impl<'a> Judge<'a> {
         Self { fuel, work, questions: MAX_QUESTIONS }
     }
 
+    /// Leaves at most this many questions.
+    pub(super) fn limit(&mut self, questions: u32) {
+        self.questions = self.questions.min(questions);
+    }
+
     fn ask(&mut self) -> Option<()> {
         self.questions = self.questions.checked_sub(1)?;
         Some(())
@@ -85,7 +90,10 @@ impl<'a> Judge<'a> {
             return Finding::Unknown;
         }
         match modular::proportional(f, g) {
-            Finding::Unknown => numeric::proportional(f, g, self.fuel),
+            Finding::Unknown => match numeric::proportional(f, g, self.fuel) {
+                Finding::Equal if may_bend(f, g) => Finding::Unknown,
+                finding => finding,
+            },
             decided => decided,
         }
     }
@@ -187,6 +195,33 @@ impl<'a> Judge<'a> {
         }
         Some(low)
     }
+}
+
+/// The parts at which an expression bends, such as `|x - a|`. Points may all lie on one side of a bend, so that
+/// two expressions with different ones are not equal because they agree at some points.
+fn bends(expr: &Expr) -> Vec<&Expr> {
+    fn collect<'a>(expr: &'a Expr, found: &mut Vec<&'a Expr>) {
+        match expr {
+            Expr::Power(base, exponent) => {
+                collect(base, found);
+                collect(exponent, found);
+            }
+            Expr::Call(Function::Abs | Function::Sign | Function::Min | Function::Max, _) => {
+                if !found.contains(&expr) {
+                    found.push(expr);
+                }
+            }
+            other => other.children().iter().for_each(|part| collect(part, found)),
+        }
+    }
+    let mut found = Vec::new();
+    collect(expr, &mut found);
+    found
+}
+
+/// Whether two expressions that agree at points may bend apart elsewhere.
+pub(super) fn may_bend(a: &Expr, b: &Expr) -> bool {
+    bends(a) != bends(b)
 }
 
 const fn order(sign: Sign) -> Ordering {

@@ -1,5 +1,7 @@
 //! Findings about random relations against their truth at points.
 
+#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
+
 use dashu::rational::RBig;
 
 use super::super::expr::{Expr, Function, Relation, Value};
@@ -19,7 +21,7 @@ impl Random {
     }
 
     fn expr(&mut self, depth: u32) -> Expr {
-        let number = |n: u64| Expr::integer(n as i64 - 4);
+        let number = |n: u64| Expr::integer(n.cast_signed() - 4);
         let inner = depth.saturating_sub(1);
         match self.below(if depth == 0 { 2 } else { 8 }) {
             0 => number(self.below(9)),

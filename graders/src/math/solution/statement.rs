@@ -9,20 +9,23 @@ use dashu::rational::RBig;
 use super::super::compare::Outcome;
 use super::super::exact;
 use super::super::expr::{Domain, Expr, Relation};
-use super::super::modular::Finding;
+use super::super::modular::{self, Finding};
 use super::super::multinomial::{self, Multinomial};
 use super::super::ring::{self, Ring};
 use super::all_names;
 use super::condition::{Condition, element, variables};
 use super::equation::{self, Point};
-use super::number::Judge;
+use super::number::{Judge, may_bend};
 use super::real::{Solution, Solver, alternatives};
+use super::relation;
 
 /// Coordinates of the points at which conditions are tried, as numerators over 2.
 const COORDINATES: [i64; 17] = [2, -2, 4, -4, 6, 1, -6, 10, -1, 0, 20, -14, 3, 7, -5, 9, -20];
 /// The most points in general position, and the most relations whose boundary is tried at each.
 const MAX_POINTS: usize = 17;
 const MAX_BOUNDARIES: usize = 6;
+/// The most questions about constants that are no rationals at those points.
+const MAX_QUESTIONS: u32 = 60;
 /// The most variables of points.
 const MAX_VARIABLES: usize = 8;
 /// The most comparisons when parts are matched.
@@ -123,14 +126,16 @@ fn settled(condition: &Condition, least: i64, judge: &mut Judge<'_>) -> Conditio
     }
 }
 
-/// Whether nothing is said: both sides of every equation are the same polynomial.
+/// Whether nothing is said: both sides of every equation are the same function.
 fn is_identity(condition: &Condition) -> bool {
-    condition.conjuncts().into_iter().all(|part| match part {
+    let parts = condition.conjuncts();
+    let same = |part: &&Condition| match part {
         Condition::Relation { left, relation: Relation::Equal, right } => {
-            Ring::default().difference(left, right).is_some_and(|difference| difference.numerator.is_zero())
+            modular::compare(left, right) == Finding::Equal
         }
         _ => false,
-    }) && !condition.conjuncts().is_empty()
+    };
+    !parts.is_empty() && parts.iter().all(same)
 }
 
 /// Two equations that give a value to the same name: `y = …`, `f(x) = …`.
@@ -147,11 +152,27 @@ fn definitions(a: &Condition, b: &Condition, judge: &mut Judge<'_>) -> Option<Fi
     for (name, x) in sides(a)? {
         for (other, y) in sides(b)? {
             if name == other && is_name(&name, &x) && is_name(&name, &y) {
-                return Some(judge.compare(&x, &y));
+                return Some(values(&x, &y, judge));
             }
         }
     }
     None
+}
+
+/// Compares two functions; where one bends and the other does not, by where they differ.
+fn values(x: &Expr, y: &Expr, judge: &mut Judge<'_>) -> Finding {
+    let finding = judge.compare(x, y);
+    if finding == Finding::Different || !may_bend(x, y) {
+        return finding;
+    }
+    let mut names = variables(x);
+    names.append(&mut variables(y));
+    let (1, Some(name)) = (names.len(), names.first()) else { return Finding::Unknown };
+    match relation::holds(x, Relation::NotEqual, y, name, judge).map(|holds| holds.set.only()) {
+        Some(Some(false)) => Finding::Equal,
+        Some(_) => Finding::Different,
+        None => Finding::Unknown,
+    }
 }
 
 /// Conditions on the same one variable as sets of reals.
@@ -319,6 +340,7 @@ fn apart(a: &Condition, b: &Condition, least: i64, judge: &mut Judge<'_>) -> boo
     if complex || names.is_empty() || names.len() > MAX_VARIABLES {
         return false;
     }
+    judge.limit(MAX_QUESTIONS);
     let mut boundaries = Vec::new();
     for condition in [a, b] {
         collect_boundaries(condition, &mut boundaries);
@@ -364,7 +386,9 @@ fn collect_boundaries(condition: &Condition, boundaries: &mut Vec<(Box<str>, Exp
         Condition::Relation { left, right, .. } => boundaries.extend(equation::solved(left, right)),
         Condition::Within(..) => {}
         Condition::All(items) | Condition::Any(items) | Condition::Listed(items, _) => {
-            items.iter().for_each(|item| collect_boundaries(item, boundaries));
+            for item in items {
+                collect_boundaries(item, boundaries);
+            }
         }
         Condition::Not(inner) => collect_boundaries(inner, boundaries),
     }

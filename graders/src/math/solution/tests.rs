@@ -142,6 +142,15 @@ fn sets_of_reals_that_are_equal() {
             ("both x>1 ; x<3", "1<x<3"),
             ("list x>1 ; x<3", "1<x<3"),
             ("list x<1 ; x>3", "any x<1 ; x>3"),
+        ],
+        Some(Finding::Equal),
+    );
+}
+
+#[test]
+fn sets_with_exact_ends_that_are_equal() {
+    check(
+        &[
             ("x^2=4", "\\{-2,2\\}"),
             ("x=\\pm 2", "x^2=4"),
             ("list x=1 ; x=2", "\\{1,2\\}"),
@@ -274,6 +283,8 @@ fn equations_that_are_equal() {
             ("m=50\\cos(\\frac{2\\pi}{30}d)+50", "m=50\\cos(\\frac{1}{15}\\pi d)+50"),
             ("y=\\sin^2 x+\\cos^2 x", "y=1"),
             ("y=2\\sin x", "\\frac{y}{2}=\\sin x"),
+            ("y=\\sqrt{x^2}", "y=|x|"),
+            ("y=|x-3|", "y=|3-x|"),
             ("e^x(x-1)=0", "x=1"),
             ("e^x(y-1)=0", "y=1"),
             ("x^2+y^2=\\pi", "\\frac{x^2}{\\pi}+\\frac{y^2}{\\pi}=1"),
@@ -298,6 +309,8 @@ fn equations_that_differ() {
             ("x+2y=7", "x^2+2xy-7x=0"),
             ("xy=0", "x=0"),
             ("y=\\sqrt{x}", "y^2=x"),
+            ("y=|x-5000|", "y=5000-x"),
+            ("x=\\max(y,9^9)", "x=9^9"),
             ("y=\\sin x", "y=\\cos x"),
             ("y^2=\\sin x", "y^2=\\cos x"),
             ("\\frac{(x-1)^2}{x-1}=0", "\\{1\\}"),
@@ -415,6 +428,7 @@ fn what_cannot_be_shown_is_unknown() {
             ("list in n NN ; n<3", "\\{1,2\\}"),
             ("x^{40}-3x+1>0", "x^{40}-3x+1>\\frac{1}{10^{90}}"),
             ("\\ln x+\\ln x>0", "x^2>1"),
+            ("|x-5000|<y", "5000-x<y"),
         ],
         Some(Finding::Unknown),
     );
