@@ -1,8 +1,9 @@
 //! Expressions as fractions of polynomials.
 //!
-//! An expression is multiplied out over the rationals as far as it is made by rational arithmetic; whatever is
-//! not (`sin x`, `√x`, `π`, `f(x)`) is an indeterminate of its own. What is equal as such a polynomial is equal;
-//! what differs may still be equal unless every indeterminate is a variable. Everything is bounded.
+//! An expression is multiplied out over the rationals as far as it is made by rational arithmetic; whatever
+//! is not (`sin x`, `√x`, `π`, `f(x)`) is an indeterminate of its own. What is equal as such a polynomial
+//! is equal; what differs may still be equal unless every indeterminate is a variable. Everything is
+//! bounded.
 
 use std::collections::BTreeMap;
 
@@ -378,7 +379,8 @@ impl Ring {
     }
 }
 
-/// Whether the expression is made by rational arithmetic alone, so that it has a value wherever no divisor is zero.
+/// Whether the expression is made by rational arithmetic alone, so that it has a value wherever no divisor
+/// is zero.
 pub(super) fn is_rational(expr: &Expr) -> bool {
     !expr.any(&|part| match part {
         Expr::Call(Function::Abs, _) | Expr::Root(..) | Expr::Apply(..) | Expr::Bound(_) => true,

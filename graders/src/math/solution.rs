@@ -3,16 +3,17 @@
 //! Two of them are equal when they have the same solutions in the same variables over the real numbers. The
 //! letter of a set, or of an inequality against an interval, does not matter. In order:
 //!
-//! 1. equations by their zero sets ([`equation`]), over the complex numbers too: `x² + 1 = 0` is not `x² + 2 = 0`
-//!    although neither has a real solution;
+//! 1. equations by their zero sets ([`equation`]), over the complex numbers too: `x² + 1 = 0` is not `x² +
+//!    2 = 0` although neither has a real solution;
 //! 2. conditions on one variable as unions of points and intervals with exact ends ([`real`]);
 //! 3. linear systems by their reduced echelon form, lists of points by their points;
 //! 4. other conditions part by part: the same relations up to factors, in any order;
 //! 5. a point at which one side certainly holds and the other certainly fails proves a difference.
 //!
-//! What none of them shows is unknown. Conventions: a fraction's equation counts as its numerator's; in a list
-//! with commas inequalities hold together and solutions are alternatives; whether 0 is a natural number must
-//! not matter; two conditions on one variable that nothing satisfies are only equal if they are proportional.
+//! What none of them shows is unknown. Conventions: a fraction's equation counts as its numerator's; in a
+//! list with commas inequalities hold together and solutions are alternatives; whether 0 is a natural
+//! number must not matter; two conditions on one variable that nothing satisfies are only equal if they are
+//! proportional.
 
 mod condition;
 mod congruence;

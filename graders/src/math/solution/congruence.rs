@@ -1,8 +1,8 @@
 //! Congruences as sets of residues.
 //!
-//! A congruence in one unknown is a set of residues to the least modulus that describes it: `2x ≡ 4 (mod 6)` is
-//! `x ≡ 2 (mod 3)`, `x² ≡ 1 (mod 8)` is `x ≡ 1 (mod 2)`. Moduli up to a bound are tried residue by residue; a
-//! linear congruence to a larger one is solved by the extended algorithm of Euclid.
+//! A congruence in one unknown is a set of residues to the least modulus that describes it: `2x ≡ 4 (mod
+//! 6)` is `x ≡ 2 (mod 3)`, `x² ≡ 1 (mod 8)` is `x ≡ 1 (mod 2)`. Moduli up to a bound are tried residue by
+//! residue; a linear congruence to a larger one is solved by the extended algorithm of Euclid.
 
 #![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
 

@@ -1,9 +1,9 @@
 //! Equations in any number of variables: the same zero sets, linear systems, points.
 //!
-//! An equation `f = 0` is compared by the numerator of `f` after the factors that it shares with its denominator
-//! are cancelled: `x/y = 2` and `x = 2y` count as the same equation, as people take them, although the first has
-//! no value at `y = 0`. Two polynomials have the same zeros, over the complex numbers too, when each divides a
-//! power of the other (Hilbert 1893).
+//! An equation `f = 0` is compared by the numerator of `f` after the factors that it shares with its
+//! denominator are cancelled: `x/y = 2` and `x = 2y` count as the same equation, as people take them,
+//! although the first has no value at `y = 0`. Two polynomials have the same zeros, over the complex
+//! numbers too, when each divides a power of the other (Hilbert 1893).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -330,8 +330,8 @@ pub(super) fn same_points(a: &[Point], b: &[Point], judge: &mut Judge<'_>) -> Fi
     finding
 }
 
-/// The values of a variable that solve an equation: where it is written so, or by the formula for polynomials of
-/// degree one and two in the variable.
+/// The values of a variable that solve an equation: where it is written so, or by the formula for
+/// polynomials of degree one and two in the variable.
 pub(super) fn solved(left: &Expr, right: &Expr) -> Vec<(Box<str>, Expr)> {
     for (name, value) in [(left, right), (right, left)] {
         if let Expr::Variable(name) = name

@@ -197,8 +197,8 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The parts at which an expression bends, such as `|x - a|`. Points may all lie on one side of a bend, so that
-/// two expressions with different ones are not equal because they agree at some points.
+/// The parts at which an expression bends, such as `|x - a|`. Points may all lie on one side of a bend, so
+/// that two expressions with different ones are not equal because they agree at some points.
 fn bends(expr: &Expr) -> Vec<&Expr> {
     fn collect<'a>(expr: &'a Expr, found: &mut Vec<&'a Expr>) {
         match expr {

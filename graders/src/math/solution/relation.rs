@@ -1,10 +1,10 @@
 //! The real numbers for which a relation in one variable holds.
 //!
-//! Both sides are read as one fraction of polynomials in the variable and in radicals of it (`|g|` is `√(g²)`).
-//! Radicals are eliminated one by one: for even degree `n` the sign of `A + B·ⁿ√g` follows from the signs of
-//! `A`, `B` and `Aⁿ - Bⁿg`, for odd `n` it is that of `Aⁿ + Bⁿg`. What remains are polynomials with rational
-//! coefficients, whose roots are isolated, or of degree one or two with constant coefficients. A relation holds
-//! only where both sides have a real value.
+//! Both sides are read as one fraction of polynomials in the variable and in radicals of it (`|g|` is
+//! `√(g²)`). Radicals are eliminated one by one: for even degree `n` the sign of `A + B·ⁿ√g` follows from
+//! the signs of `A`, `B` and `Aⁿ - Bⁿg`, for odd `n` it is that of `Aⁿ + Bⁿg`. What remains are polynomials
+//! with rational coefficients, whose roots are isolated, or of degree one or two with constant
+//! coefficients. A relation holds only where both sides have a real value.
 
 use std::cmp::Ordering;
 
@@ -147,7 +147,8 @@ impl Solver<'_, '_> {
         let n = radical.degree as usize;
         let bottom = self.ring.multiplied(&radical.radicand.denominator)?;
         let top = radical.radicand.numerator;
-        // Whole powers of the radical are powers of its radicand; a square of the denominator changes no sign.
+        // Whole powers of the radical are powers of its radicand; a square of the denominator changes no
+        // sign.
         let powers = polynomial.by_powers_of(radical.index);
         let whole = powers.len().saturating_sub(1) / n;
         let scale = whole + whole % 2;
