@@ -21,8 +21,13 @@ struct Tally {
 fn main() {
     let path = std::env::args().nth(1).unwrap_or_else(|| panic!("give the path of a JSON Lines file"));
     let wrong = std::env::args().any(|argument| argument == "--wrong");
-    let steps = ["answer_tag", "boxed", "hash", "answer_is", "whole"];
-    let grader = build_grader(&json!({"type": "math", "extract": steps})).unwrap();
+    // A row may ask for the last number of a text, as its suite does.
+    let marked = ["answer_tag", "final_answer", "boxed", "hash", "answer_is"];
+    let build = |more: &[&str]| {
+        let steps: Vec<&str> = marked.iter().chain(more).copied().collect();
+        build_grader(&json!({"type": "math", "extract": steps})).unwrap()
+    };
+    let (bare, last) = (build(&["whole"]), build(&["bold", "last_number"]));
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     let mut slowest = (Duration::ZERO, String::new());
     for line in std::fs::read_to_string(path).unwrap().lines() {
@@ -32,6 +37,7 @@ fn main() {
         }
         let expected = row["expected"].as_bool().unwrap();
         let (gold, pred) = (row["gold"].as_str().unwrap(), row["pred"].as_str().unwrap());
+        let grader = if row["config"]["last_number"] == true { &last } else { &bare };
         let start = Instant::now();
         let verdict = match grader.prepare(&Task::with_reference(gold), &Resources::default()) {
             Ok(Prepared::Completion(judge)) => {

@@ -2,19 +2,21 @@
 //!
 //! Exact arithmetic decides first, then identity testing modulo primes, then balls at points. What none of
 //! them can show stays [`Finding::Unknown`]. Answers that describe sets are compared as sets
-//! ([`super::relations`]). The comparison is symmetric; what a task asks of the answer beyond its value is
+//! ([`solution`]). The comparison is symmetric; what a task asks of the answer beyond its value is
 //! looked at elsewhere ([`super::form`]).
 
 use dashu::rational::RBig;
 
+use super::calculus;
 use super::exact;
-use super::expr::{Expr, Function, Join, SetOperation, Unit, Value};
+use super::expr::{Binder, Expr, Join, SetOperation, Unit, Value};
 use super::modular::{self, Finding};
 use super::numeric::{self, Fuel};
-use super::parser::{UNNAMED_BASE, hundredths, is_name, quotient};
+use super::parser::{UNNAMED_BASE, hundredths, quotient};
 use super::policy::{Assignment, Order, Percent, Policy, Units};
 use super::relations;
 use super::rounding;
+use super::solution;
 use super::words;
 
 /// What was found, and by which method.
@@ -77,7 +79,7 @@ pub(super) fn values(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
     if a == b {
         return outcome(Finding::Equal, "identical");
     }
-    structures(a, b, cx).or(|| relations::sets(a, b, cx).unwrap_or(UNLIKE))
+    structures(a, b, cx).or(|| solution::compare(a, b, &mut cx.fuel).unwrap_or(UNLIKE))
 }
 
 /// Compares by structure: part by part.
@@ -387,6 +389,9 @@ pub(super) fn expressions(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Outcome {
     if a == b {
         return outcome(Finding::Equal, "identical");
     }
+    if let Some(found) = antiderivatives(a, b, cx) {
+        return found;
+    }
     let either = |test: &dyn Fn(&Expr) -> bool| a.any(test) || b.any(test);
     let mut degrees = vec![Expr::integer(1)];
     if either(&|part| matches!(part, Expr::Degree)) {
@@ -407,6 +412,28 @@ pub(super) fn expressions(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Outcome {
         }
     }
     found
+}
+
+/// A family of antiderivatives against another, or against a function with a free constant.
+fn antiderivatives(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Option<Outcome> {
+    let family = |expr: &Expr| match expr {
+        Expr::Bound(bound) if bound.binder == Binder::Integral && bound.from.is_none() => Some((**bound).clone()),
+        _ => None,
+    };
+    match (family(a), family(b)) {
+        (Some(x), Some(y)) => {
+            // The variable of integration has no name of its own, but the antiderivative is a function of it.
+            let same = if x.variable == y.variable { expressions(&x.body, &y.body, cx) } else { UNLIKE };
+            Some(outcome(same.finding, "antiderivative"))
+        }
+        (Some(family), None) => {
+            Some(outcome(calculus::is_antiderivative(&family, b, &mut cx.fuel), "antiderivative"))
+        }
+        (None, Some(family)) => {
+            Some(outcome(calculus::is_antiderivative(&family, a, &mut cx.fuel), "antiderivative"))
+        }
+        (None, None) => None,
+    }
 }
 
 /// Plus or minus one for an infinity, zero for what has none in it.
@@ -433,9 +460,4 @@ pub(super) fn plain(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
         Finding::Unknown => outcome(numeric::compare(a, b, fuel), "numeric"),
         decided => outcome(decided, "modular"),
     }
-}
-
-/// Whether an expression is a variable or names something by one.
-pub(super) fn is_free(expr: &Expr) -> bool {
-    is_name(expr) && !matches!(expr, Expr::Call(Function::Abs, _))
 }

@@ -353,3 +353,46 @@ pub(super) enum Value {
     /// Words.
     Text(String),
 }
+
+impl Value {
+    /// The same with every expression in it changed.
+    pub(super) fn map(self, change: &mut dyn FnMut(Expr) -> Expr) -> Self {
+        let mut all = |values: Vec<Self>| values.into_iter().map(|value| value.map(change)).collect::<Vec<_>>();
+        match self {
+            Self::Tuple { open, close, items } => Self::Tuple { open, close, items: all(items) },
+            Self::Set(items) => Self::Set(all(items)),
+            Self::List(items, join) => Self::List(all(items), join),
+            Self::Combined(operation, parts) => Self::Combined(operation, all(parts)),
+            Self::System(lines) => Self::System(all(lines)),
+            Self::Builder { element, conditions } => {
+                let conditions = all(conditions);
+                Self::Builder { element: change(element), conditions }
+            }
+            Self::Expr(expr) => Self::Expr(change(expr)),
+            Self::Quantity(expr, unit) => Self::Quantity(change(expr), unit),
+            Self::Element(expr, set) => Self::Element(change(expr), Box::new(set.map(change))),
+            Self::Matrix(rows) => {
+                Self::Matrix(rows.into_iter().map(|row| row.into_iter().map(&mut *change).collect()).collect())
+            }
+            Self::Chain { sides, relations } => {
+                Self::Chain { sides: sides.into_iter().map(change).collect(), relations }
+            }
+            Self::Named(name, value) => Self::Named(Box::new(name.map(change)), Box::new(value.map(change))),
+            Self::Piecewise(branches) => Self::Piecewise(
+                branches
+                    .into_iter()
+                    .map(|(value, condition)| {
+                        (change(value), condition.map(|condition| Box::new(condition.map(change))))
+                    })
+                    .collect(),
+            ),
+            Self::Congruence { left, right, modulus } => Self::Congruence {
+                left: left.map(&mut *change),
+                right: change(right),
+                modulus: change(modulus),
+            },
+            Self::Ratio(parts) => Self::Ratio(parts.into_iter().map(change).collect()),
+            same @ (Self::Domain(_) | Self::Text(_)) => same,
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! What a text states, in each way it can be read.
 
-use super::expr::{Expr, Value};
+use crate::extract;
+
+use super::calculus;
+use super::expr::{Binder, Expr, Value};
 use super::form;
 use super::lexer;
 use super::parser;
@@ -19,7 +22,8 @@ pub(super) struct Reading {
 impl Reading {
     /// The readings of a reference, or the byte at which reading stopped.
     pub(super) fn of_reference(text: &str) -> Result<Self, usize> {
-        let bare = bare(text);
+        let stated = extract::reference(text);
+        let bare = bare(&stated);
         match readings(bare) {
             Ok(values) => Ok(Self { text: bare.to_owned(), values }),
             Err(_) if choice_letter(bare).is_some() => {
@@ -103,7 +107,18 @@ fn readings(text: &str) -> Result<Vec<Value>, usize> {
     let mut readings = vec![first];
     readings.extend(set);
     readings.extend(decimal.and_then(|decimal| parser::parse(&decimal)));
+    let readings = readings.into_iter().map(|value| value.map(&mut closed)).collect::<Vec<_>>();
     Ok(readings)
+}
+
+/// An expression with its sums, limits and the like in closed form where they have one. A family of
+/// antiderivatives stays as it is: whether a function belongs to it is seen by its derivative.
+fn closed(expr: Expr) -> Expr {
+    match expr {
+        Expr::Bound(bound) if bound.binder == Binder::Integral && bound.from.is_none() => Expr::Bound(bound),
+        other if other.any(&|part| matches!(part, Expr::Bound(_))) => calculus::resolve(other),
+        other => other,
+    }
 }
 
 /// A number with a decimal comma, with a point instead. `1,5` stays a list: two answers are likelier than a

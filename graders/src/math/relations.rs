@@ -10,20 +10,6 @@ use super::parser::is_name;
 use super::policy::Assignment;
 use super::symbols::APPROXIMATELY;
 
-/// Compares what describes sets by the sets; `None` if one of the two describes none.
-pub(super) fn sets(a: &Value, b: &Value, cx: &mut Context<'_>) -> Option<Outcome> {
-    match (a, b) {
-        (Value::Chain { sides, relations }, interval @ Value::Tuple { .. })
-        | (interval @ Value::Tuple { .. }, Value::Chain { sides, relations }) => {
-            Some(match interval_of(sides, relations) {
-                Some(chain) => values(&chain, interval, cx),
-                None => UNLIKE,
-            })
-        }
-        _ => None,
-    }
-}
-
 /// `(x, y) = (1, 2)` as the equations it stands for.
 pub(super) fn spelled_out(name: &Value, value: &Value) -> Option<Vec<Value>> {
     let (Value::Tuple { items: names, .. }, Value::Tuple { items, .. }) = (name, value) else { return None };
@@ -246,43 +232,4 @@ fn same_link(
         return outcome(finding, "proportional");
     }
     outcome(finding, "proportional")
-}
-
-/// The interval that `x < 3` or `1 < x ≤ 2` describes.
-fn interval_of(sides: &[Expr], relations: &[Relation]) -> Option<Value> {
-    let round = |relation: Relation| matches!(relation, Relation::Less | Relation::Greater);
-    let rising = |relation: Relation| matches!(relation, Relation::Less | Relation::LessOrEqual);
-    let infinity = || Value::Expr(Expr::Infinity);
-    let interval = |open: bool, low: Value, high: Value, close: bool| Value::Tuple {
-        open: if open { '(' } else { '[' },
-        close: if close { ')' } else { ']' },
-        items: vec![low, high],
-    };
-    if !relations.iter().all(|relation| relation.is_order()) {
-        return None;
-    }
-    match (sides, relations) {
-        ([left, right], [relation]) => {
-            let (bound, relation) = match (is_name(left), is_name(right)) {
-                (true, false) => (right, *relation),
-                (false, true) => (left, relation.flipped()),
-                _ => return None,
-            };
-            let bound = Value::Expr(bound.clone());
-            Some(if rising(relation) {
-                interval(true, Value::Expr(Expr::Infinity.negated()), bound, round(relation))
-            } else {
-                interval(round(relation), bound, infinity(), true)
-            })
-        }
-        ([low, name, high], [first, second]) if is_name(name) && rising(*first) == rising(*second) => {
-            let (low, high) = (Value::Expr(low.clone()), Value::Expr(high.clone()));
-            Some(if rising(*first) {
-                interval(round(*first), low, high, round(*second))
-            } else {
-                interval(round(*second), high, low, round(*first))
-            })
-        }
-        _ => None,
-    }
 }
