@@ -27,7 +27,7 @@ fn main() {
         let steps: Vec<&str> = marked.iter().chain(more).copied().collect();
         build_grader(&json!({"type": "math", "extract": steps})).unwrap()
     };
-    let (bare, last) = (build(&["whole"]), build(&["bold", "last_number"]));
+    let (bare, last) = (build(&["bare", "last_formula", "whole"]), build(&["bold", "last_number"]));
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     let mut slowest = (Duration::ZERO, String::new());
     for line in std::fs::read_to_string(path).unwrap().lines() {

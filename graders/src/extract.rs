@@ -54,6 +54,8 @@ pub(crate) enum Step {
     LastNumber,
     /// The last line that is not blank, trimmed.
     LastLine,
+    /// The whole text, if it is a bare answer and no sentence: fewer than two words outside its formulas.
+    Bare,
     /// The whole text, trimmed.
     Whole,
 }
@@ -71,6 +73,7 @@ impl Step {
             Self::LastFormula => "last_formula",
             Self::LastNumber => "last_number",
             Self::LastLine => "last_line",
+            Self::Bare => "bare",
             Self::Whole => "whole",
         }
     }
@@ -83,6 +86,7 @@ impl Step {
                 thought::answer_tag_at(shown).map(|(start, end)| Cow::Borrowed(text[start..end].trim()))
             }
             Self::LastLine => text.trim_end().lines().next_back().map(str::trim).map(Cow::Borrowed),
+            Self::Bare => (!reference::is_prose(text)).then(|| Cow::Borrowed(text.trim())),
             Self::Whole => Some(Cow::Borrowed(text.trim())),
             _ => match shown {
                 Cow::Borrowed(shown) => self.find_shown(shown),
@@ -103,7 +107,7 @@ impl Step {
                 formula::formulas(text).last().map(|found| unescaped_commands(found.content))
             }
             Self::LastNumber => numeral::last(text).map(Cow::Owned),
-            Self::AnswerTag | Self::LastLine | Self::Whole => None,
+            Self::AnswerTag | Self::LastLine | Self::Bare | Self::Whole => None,
         }
     }
 }

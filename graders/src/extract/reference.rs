@@ -24,7 +24,7 @@ pub(crate) fn reference(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a text is a sentence: at least two words outside its formulas and commands.
-fn is_prose(text: &str) -> bool {
+pub(super) fn is_prose(text: &str) -> bool {
     let mut words = 0;
     let mut at = 0;
     let mut count = |part: &str| {

@@ -22,7 +22,7 @@ fn extracted(steps: &[&str], text: &str) -> Option<(String, String)> {
     Some((field("extracted")?, field("extraction")?))
 }
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     "answer_tag",
     "final_answer",
     "boxed",
@@ -32,6 +32,7 @@ const ALL: [&str; 10] = [
     "last_formula",
     "last_number",
     "last_line",
+    "bare",
     "whole",
 ];
 
@@ -130,6 +131,9 @@ fn each_step() {
         ("last_number", "x=.5", Some(".5")),
         ("last_line", "a\n b \n\n", Some("b")),
         ("last_line", " \n ", None),
+        ("bare", " $x = 2$ ", Some("$x = 2$")),
+        ("bare", "5 km", Some("5 km")),
+        ("bare", "We find that $x = 2$.", None),
         ("whole", " a b ", Some("a b")),
         ("whole", "   ", None),
         ("whole", "<think> 5 </think> 6", Some("6")),
