@@ -1,0 +1,412 @@
+//! What Math-Verify makes of one formula, and when two of them are the same to it.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use dashu::base::Abs;
+use dashu::integer::IBig;
+use dashu::rational::RBig;
+use regex::Regex;
+
+use super::formula::{self, Relation};
+use super::python::strip;
+use crate::math;
+
+/// A formula that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// A number in digits.
+    Number(String),
+    /// LaTeX, or a sum in plain signs.
+    Formula(String),
+    /// A word, which the package takes for one name.
+    Word(String),
+    /// So many hundredths.
+    Percent(Box<Reading>),
+    /// A list in its brackets.
+    Items(Bracket, Vec<Reading>),
+    /// Sides and the relations between them.
+    Chain(Vec<Reading>, Vec<Relation>),
+}
+
+/// What holds a list together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bracket {
+    /// Braces or nothing: a set.
+    Set,
+    /// Round or square brackets around three or more, which keep their order.
+    Tuple,
+    /// Two ends, and whether each is open.
+    Interval(bool, bool),
+}
+
+/// How deep lists may stand in lists.
+const MAX_DEPTH: usize = 4;
+/// The most items of a list, so that all pairs may be compared.
+const MAX_ITEMS: usize = 12;
+
+impl Reading {
+    pub(super) fn number(digits: &str) -> Self {
+        Self::Number(digits.to_owned())
+    }
+
+    /// A sum as Python writes it.
+    pub(super) fn sum(text: &str) -> Self {
+        Self::Formula(text.replace("**", "^").replace('\n', " "))
+    }
+
+    pub(super) fn percent(self) -> Self {
+        Self::Percent(Box::new(self))
+    }
+
+    /// Several answers as one set; sets among them are poured together.
+    pub(super) fn joined(readings: impl Iterator<Item = Self>) -> Self {
+        let mut items = Vec::new();
+        for reading in readings {
+            match reading {
+                Self::Items(Bracket::Set, inner) => items.extend(inner),
+                other => items.push(other),
+            }
+        }
+        Self::Items(Bracket::Set, items)
+    }
+
+    /// Whether this is a number written in digits with a point.
+    fn is_float(&self) -> bool {
+        match self {
+            Self::Number(digits) => digits.contains('.'),
+            Self::Percent(inner) => inner.is_float(),
+            _ => false,
+        }
+    }
+
+    /// The value, if it is written as a number or is one by rational arithmetic.
+    fn rational(&self) -> Option<RBig> {
+        match self {
+            Self::Number(digits) | Self::Formula(digits) => math::rational(digits),
+            Self::Percent(inner) => Some(inner.rational()? / RBig::from(100)),
+            Self::Word(_) | Self::Items(..) | Self::Chain(..) => None,
+        }
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, items: &[Self], between: &str| {
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    f.write_str(between)?;
+                }
+                write!(f, "{item}")?;
+            }
+            Ok(())
+        };
+        match self {
+            Self::Number(text) | Self::Formula(text) => f.write_str(text),
+            Self::Word(text) => write!(f, "\\text{{{text}}}"),
+            Self::Percent(inner) => write!(f, "{inner}\\%"),
+            Self::Items(bracket, items) => {
+                let (open, close) = match bracket {
+                    Bracket::Set => ("\\{", "\\}"),
+                    Bracket::Tuple => ("(", ")"),
+                    Bracket::Interval(left, right) => {
+                        (if *left { "(" } else { "[" }, if *right { ")" } else { "]" })
+                    }
+                };
+                f.write_str(open)?;
+                list(f, items, ", ")?;
+                f.write_str(close)
+            }
+            Self::Chain(sides, relations) => {
+                for (index, side) in sides.iter().enumerate() {
+                    if let Some(relation) = index.checked_sub(1).and_then(|before| relations.get(before)) {
+                        write!(f, " {} ", relation.latex())?;
+                    }
+                    write!(f, "{side}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What the package makes of rewritten LaTeX, or `None` where its parser gives up.
+pub(super) fn read(latex: &str) -> Option<Reading> {
+    if let Some(reading) = read_whole(latex) {
+        return Some(reading);
+    }
+    // When a chain of equations cannot be read, its last side may be.
+    let sides = formula::equation_sides(latex);
+    if sides.len() > 2 && !latex.contains([',', ';']) { read_whole(sides.last()?) } else { None }
+}
+
+fn read_whole(latex: &str) -> Option<Reading> {
+    static THOUSANDS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^\s*-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?\s*$")
+            .expect("the pattern is a constant, a failure is a bug")
+    });
+    if THOUSANDS.is_match(latex) {
+        return Some(Reading::Number(strip(&latex.replace(',', "")).to_owned()));
+    }
+    read_part(&formula::simplified(latex), MAX_DEPTH)
+}
+
+fn read_part(text: &str, depth: usize) -> Option<Reading> {
+    let text = strip(text);
+    if text.is_empty() {
+        return None;
+    }
+    let items = formula::items(text);
+    if items.len() > 1 {
+        return list(Bracket::Set, &items, depth);
+    }
+    if let Some(inner) = formula::inside(text, "\\{", "\\}") {
+        if strip(inner).is_empty() {
+            return Some(Reading::Items(Bracket::Set, Vec::new()));
+        }
+        return list(Bracket::Set, &formula::items(inner), depth);
+    }
+    for (open, close, left, right) in
+        [("(", ")", true, true), ("[", "]", false, false), ("(", "]", true, false), ("[", ")", false, true)]
+    {
+        if let Some(inner) = formula::inside(text, open, close) {
+            let items = formula::items(inner);
+            match items.len() {
+                2 => return list(Bracket::Interval(left, right), &items, depth),
+                3.. if left == right => return list(Bracket::Tuple, &items, depth),
+                _ => {}
+            }
+        }
+    }
+    let (sides, relations) = formula::sides(text);
+    if !relations.is_empty() {
+        return chain(&sides, relations, depth);
+    }
+    if let Some(inner) = text.strip_suffix("\\%").or_else(|| text.strip_suffix('%')) {
+        return Some(read_part(inner, depth.checked_sub(1)?)?.percent());
+    }
+    if let Some(word) = formula::word(text) {
+        return Some(Reading::Word(word));
+    }
+    if is_digits(text) {
+        return Some(Reading::number(text));
+    }
+    math::equal(text, text).map(|_| Reading::Formula(text.to_owned()))
+}
+
+fn list(bracket: Bracket, items: &[&str], depth: usize) -> Option<Reading> {
+    let depth = depth.checked_sub(1)?;
+    let items: Vec<Reading> = items.iter().map(|item| read_part(item, depth)).collect::<Option<_>>()?;
+    Some(Reading::Items(bracket, items))
+}
+
+fn chain(sides: &[&str], relations: Vec<Relation>, depth: usize) -> Option<Reading> {
+    let depth = depth.checked_sub(1)?;
+    let sides: Vec<Reading> = sides.iter().map(|side| read_part(side, depth)).collect::<Option<_>>()?;
+    if let ([left, right], [Relation::Approximately]) = (sides.as_slice(), relations.as_slice()) {
+        return Some(if is_name(left) { right.clone() } else { left.clone() });
+    }
+    Some(Reading::Chain(sides, relations))
+}
+
+fn is_digits(text: &str) -> bool {
+    static DIGITS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)$")
+            .expect("the pattern is a constant, a failure is a bug")
+    });
+    DIGITS.is_match(text)
+}
+
+/// Whether a side is made of names only, so that an equation with it is an assignment.
+fn is_name(side: &Reading) -> bool {
+    match side {
+        Reading::Word(_) => true,
+        Reading::Formula(text) => formula::names_only(text),
+        Reading::Items(_, items) => items.iter().all(is_name),
+        Reading::Number(_) | Reading::Percent(_) | Reading::Chain(..) => false,
+    }
+}
+
+/// An equation or a chain of them.
+fn equation(reading: &Reading) -> Option<&[Reading]> {
+    match reading {
+        Reading::Chain(sides, relations) if relations.iter().all(|r| *r == Relation::Equal) => Some(sides),
+        _ => None,
+    }
+}
+
+/// Whether the package takes the two for the same. Not symmetric: the reference's form decides.
+pub(super) fn same(gold: &Reading, answer: &Reading) -> bool {
+    same_at(gold, answer, MAX_DEPTH)
+}
+
+fn same_at(gold: &Reading, answer: &Reading, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    let (left, right) = (equation(gold), equation(answer));
+    let assigns = |sides: &[Reading]| sides.first().is_some_and(is_name);
+    match (left, right) {
+        (None, Some(sides)) => return sides.last().is_some_and(|last| same_at(gold, last, depth)),
+        (Some(sides), None) if assigns(sides) => {
+            return sides.last().is_some_and(|last| same_at(last, answer, depth));
+        }
+        (Some(gold), Some(answer)) => return same_equations(gold, answer, depth),
+        _ => {}
+    }
+    match (gold, answer) {
+        (Reading::Chain(a, p), Reading::Chain(b, q)) => same_chains((a, p), (b, q)),
+        // A relation may be answered by its set, a set not by a relation.
+        (Reading::Chain(..), Reading::Items(..)) => proved(gold, answer),
+        (Reading::Chain(..), _) | (_, Reading::Chain(..)) => false,
+        (Reading::Items(a, x), Reading::Items(b, y)) => same_lists((*a, x), (*b, y), depth),
+        (Reading::Items(Bracket::Set, x), other) => matches!(x.as_slice(), [x] if same_at(x, other, depth)),
+        (other, Reading::Items(Bracket::Set, x)) => matches!(x.as_slice(), [x] if same_at(other, x, depth)),
+        (Reading::Items(..), _) | (_, Reading::Items(..)) => proved(gold, answer),
+        (Reading::Word(a), Reading::Word(b)) => a == b,
+        (Reading::Word(word), Reading::Formula(text)) | (Reading::Formula(text), Reading::Word(word)) => {
+            formula::letters(text).is_some_and(|letters| letters.eq_ignore_ascii_case(word))
+        }
+        (Reading::Word(_), _) | (_, Reading::Word(_)) => false,
+        _ => same_values(gold, answer),
+    }
+}
+
+/// Equal to the engine of the `math` grader.
+fn proved(a: &Reading, b: &Reading) -> bool {
+    math::equal(&a.to_string(), &b.to_string()) == Some(true)
+}
+
+fn same_equations(gold: &[Reading], answer: &[Reading], depth: usize) -> bool {
+    let ends = |sides: &[Reading]| match sides {
+        [first, .., last] => Some((first.clone(), last.clone())),
+        _ => None,
+    };
+    let (Some((a, b)), Some((c, d))) = (ends(gold), ends(answer)) else { return false };
+    if (same_at(&a, &c, depth) && same_at(&b, &d, depth)) || (same_at(&a, &d, depth) && same_at(&b, &c, depth))
+    {
+        return true;
+    }
+    let whole = |a, b| Reading::Chain(vec![a, b], vec![Relation::Equal]);
+    let same = proved(&whole(a.clone(), b.clone()), &whole(c.clone(), d.clone()));
+    same || same_differences((&a, &b), (&c, &d))
+}
+
+/// Whether two relations say the same of the difference of their sides.
+fn same_differences((a, b): (&Reading, &Reading), (c, d): (&Reading, &Reading)) -> bool {
+    math::equal(&format!("({a})-({b})"), &format!("({c})-({d})")) == Some(true)
+}
+
+/// Chains of relations are the same link by link, each as it is or turned around.
+fn same_chains(gold: (&[Reading], &[Relation]), answer: (&[Reading], &[Relation])) -> bool {
+    if gold.1.len() != answer.1.len() {
+        return false;
+    }
+    let links = gold.0.windows(2).zip(gold.1).zip(answer.0.windows(2).zip(answer.1));
+    let mut all = true;
+    for ((left, p), (right, q)) in links {
+        let ([a, b], [c, d]) = (left, right) else { return false };
+        all &= (p == q && same_differences((a, b), (c, d)))
+            || (p.inverse() == Some(*q) && same_differences((a, b), (d, c)));
+    }
+    all
+}
+
+fn same_lists(gold: (Bracket, &[Reading]), answer: (Bracket, &[Reading]), depth: usize) -> bool {
+    use Bracket::{Interval, Set, Tuple};
+    let ((a, x), (b, y)) = (gold, answer);
+    let open = Interval(true, true);
+    match (a, b) {
+        (Interval(..), Interval(..)) => a == b && in_order(x, y, depth),
+        (Set, Set) => matched(x, y, depth),
+        (Tuple, Set | Tuple) => in_order(x, y, depth),
+        (Set, Tuple) => matched(x, y, depth),
+        // An open interval is a pair, which the package cannot tell apart.
+        _ if a == open || b == open => x.len() == y.len() && matched(x, y, depth),
+        _ => false,
+    }
+}
+
+fn in_order(x: &[Reading], y: &[Reading], depth: usize) -> bool {
+    x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same_at(x, y, depth))
+}
+
+/// Whether the two hold the same items in any order.
+fn matched(x: &[Reading], y: &[Reading], depth: usize) -> bool {
+    if x.len() > MAX_ITEMS || y.len() > MAX_ITEMS {
+        return in_order(x, y, depth);
+    }
+    let (x, y) = (distinct(x), distinct(y));
+    let mut left: Vec<&Reading> = y;
+    x.len() == left.len()
+        && x.iter().all(|item| match left.iter().position(|other| same_at(item, other, depth)) {
+            Some(at) => {
+                left.swap_remove(at);
+                true
+            }
+            None => false,
+        })
+}
+
+fn distinct(items: &[Reading]) -> Vec<&Reading> {
+    let mut kept: Vec<&Reading> = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+/// Decimals of a float that count.
+const ROUNDING: i64 = 1_000_000;
+
+fn same_values(gold: &Reading, answer: &Reading) -> bool {
+    let whole = |reading: &Reading| match reading {
+        Reading::Number(digits) if !digits.contains('.') => Some(digits.clone()),
+        Reading::Percent(inner) => match &**inner {
+            Reading::Number(digits) if !digits.contains('.') => Some(digits.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let (x, y) = (gold.rational(), answer.rational());
+    // Whole numbers are the same with and without a percent sign.
+    if let (Some(a), Some(b)) = (whole(gold), whole(answer)) {
+        return a.trim_start_matches('0') == b.trim_start_matches('0') || (x.is_some() && x == y);
+    }
+    if gold.is_float() || answer.is_float() {
+        if let (Some(x), Some(y)) = (&x, &y) {
+            return rounded(x) == rounded(y);
+        }
+        let (float, other) = if gold.is_float() { (x.clone(), answer) } else { (y.clone(), gold) };
+        if let Some(float) = float {
+            let other = format!("\\lfloor {ROUNDING} \\cdot ({other}) + \\frac{{1}}{{2}} \\rfloor");
+            return math::equal(&rounded(&float).to_string(), &other) == Some(true);
+        }
+    }
+    if let (Some(x), Some(y)) = (&x, &y) {
+        // Expressions whose difference vanishes at 15 digits after the point are the same.
+        let literal = matches!(gold, Reading::Number(_)) || matches!(answer, Reading::Number(_));
+        let tiny = RBig::from_parts(IBig::from(1), dashu::integer::UBig::from(10_u32).pow(15));
+        return x == y || (!literal && (x - y).abs() < tiny);
+    }
+    match (gold, answer) {
+        (Reading::Percent(_), _) | (_, Reading::Percent(_)) => {
+            let plain = |reading: &Reading| match reading {
+                Reading::Percent(inner) => format!("\\frac{{{inner}}}{{100}}"),
+                other => other.to_string(),
+            };
+            math::equal(&plain(gold), &plain(answer)) == Some(true)
+        }
+        _ => proved(gold, answer),
+    }
+}
+
+/// The number with six decimals, as a whole number of millionths.
+fn rounded(x: &RBig) -> IBig {
+    let scaled = x * RBig::from(ROUNDING);
+    let floor = scaled.floor();
+    let rest = &scaled - RBig::from(floor.clone());
+    let half = RBig::from_parts(IBig::from(1), 2_u32.into());
+    let odd = &floor % IBig::from(2) != IBig::from(0);
+    if rest > half || (rest == half && odd) { floor + IBig::from(1) } else { floor }
+}
