@@ -111,6 +111,21 @@ pub(super) fn items(text: &str) -> Vec<&str> {
     split(text, |rest| rest.starts_with([',', ';']).then_some(1))
 }
 
+/// The lists of a list of lists: between semicolons.
+pub(super) fn groups(text: &str) -> Vec<&str> {
+    split(text, |rest| rest.starts_with(';').then_some(1))
+}
+
+/// Both readings of a formula with one sign for plus and minus.
+pub(super) fn signs(text: &str) -> Option<(String, String)> {
+    let mark = if text.contains("\\pm") { "\\pm" } else { "±" };
+    let (before, after) = text.split_once(mark)?;
+    if after.contains(mark) || after.contains("\\mp") {
+        return None;
+    }
+    Some((format!("{before} + {after}"), format!("{before} - {after}")))
+}
+
 /// The sides of a relation or chain and the signs between them.
 pub(super) fn sides(text: &str) -> (Vec<&str>, Vec<Relation>) {
     let mut relations = Vec::new();
@@ -156,45 +171,163 @@ pub(super) fn inside<'t>(text: &'t str, open: &str, close: &str) -> Option<&'t s
     (depth == 0).then_some(inner)
 }
 
-/// The text as the package's parser sees it: without layout, with small letters, up to a line break outside a
-/// matrix, `\log` to base 10.
-pub(super) fn simplified(latex: &str) -> String {
-    static LAYOUT: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\\(?:quad|qquad|limits|displaystyle)\b|\\[,;:!> ]|~")
-            .expect("the pattern is a constant, a failure is a bug")
+fn regex(source: &str) -> Regex {
+    Regex::new(source).expect("the pattern is a constant, a failure is a bug")
+}
+
+/// The text in the words of our parser, as the package's parser reads it: small letters that each are a name,
+/// degrees dropped, a logarithm to base 10, a number before a number in brackets a mixed one. `None` where
+/// that parser gives up and ours would not.
+pub(super) fn simplified(latex: &str) -> Option<String> {
+    static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r"°|[0-9]\s*_|\?|\\begin\{cases\}|\\overline\{[0-9]|\\lg\b|\\(?:forall|exists|neg|land|lor)\b")
     });
-    static LOG: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\\(?:log|lg)(\s*[^\s_a-zA-Z]|\s+[a-zA-Z])").expect("the pattern is a constant, a failure is a bug")
+    static LAYOUT: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\\(?:quad|qquad|limits|displaystyle)|\\[,;:!> ]|~|\^\s*\{?\\circ\}?"));
+    static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        [
+            (r"\\log(\s*[^\s_a-zA-Z]|\s+[a-zA-Z])", "\\log_{10} $1"),
+            (r"\\[lr]?vert", "|"),
+            (r"\\(?:lbrack|lgroup)", "("),
+            (r"\\(?:rbrack|rgroup)", ")"),
+            (r"\\lbrace", "\\{"),
+            (r"\\rbrace", "\\}"),
+            (r"\\ulcorner", "\\lceil "),
+            (r"\\urcorner", "\\rceil "),
+            (r"\\llcorner", "\\lfloor "),
+            (r"\\lrcorner", "\\rfloor "),
+            (r"\\(lceil|rceil|lfloor|rfloor)([a-zA-Z])", "\\$1 $2"),
+            (r"\\mod\b", "\\bmod"),
+            (r"\{([^{}]*)\\choose([^{}]*)\}", "\\binom{$1}{$2}"),
+            (r"\^(\{[^{}]*\}|[0-9a-zA-Z])\s*_(\{[^{}]*\}|[0-9a-zA-Z])", "_$2^$1"),
+            (r"∪", "\\cup "),
+            (r"∩", "\\cap "),
+            (r"π", "\\pi "),
+            (r"([0-9])\s*:\s*([0-9])", "$1/$2"),
+            // What is read as a mixed number.
+            (r"(^|[^0-9.}a-zA-Z)])([0-9]+)\s*\(\s*([0-9]+|\\frac\{[0-9]+\}\{[0-9]+\})\s*\)", "$1($2+$3)"),
+        ]
+        .map(|(from, to)| (regex(from), to))
+        .into()
     });
-    let cut = match latex.find("\\\\") {
-        Some(at) if !latex.contains("\\begin") => &latex[..at],
-        _ => latex,
-    };
-    let text = LAYOUT.replace_all(cut, " ");
-    let text = LOG.replace_all(&text, "\\log_{10} $1");
-    let mut out = String::with_capacity(text.len());
-    let mut in_command = false;
-    for c in text.chars() {
-        in_command = c == '\\' || (in_command && c.is_ascii_alphabetic());
-        out.push(if in_command { c } else { c.to_ascii_lowercase() });
+    let matrix = latex.contains("\\begin");
+    if REFUSED.is_match(latex) || (!matrix && latex.contains("\\\\")) {
+        return None;
+    }
+    let mut text = LAYOUT.replace_all(latex, " ").into_owned();
+    for (from, to) in RULES.iter() {
+        text = from.replace_all(&text, *to).into_owned();
+    }
+    Some(spelled(&bracketed(&text)))
+}
+
+/// Braces around a list are a set, unless they are an argument.
+fn bracketed(text: &str) -> String {
+    static SETS: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(^|[^a-zA-Z}\]^_\\])\{([^{}]*,[^{}]*)\}"));
+    SETS.replace_all(text, "$1\\{$2\\}").into_owned()
+}
+
+/// Commands whose argument is a word.
+const WORDED: [&str; 8] = ["text", "operatorname", "mathrm", "begin", "end", "mathbb", "mbox", "mathcal"];
+
+/// Letters made small and set apart, so that none of them make a word: the package reads `sin x` as a product
+/// of four names. `d` and a letter are one name outside of calculus, and `i` is a name like any.
+fn spelled(text: &str) -> String {
+    let calculus = text.contains("\\int") || text.contains("\\frac{d") || text.contains("\\partial");
+    let mut out = String::with_capacity(2 * text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if c == '\\' {
+            let letters = rest[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
+            let mut end = 1 + letters;
+            let name = &rest[1..end];
+            if letters == 0 {
+                end += rest[1..].chars().next().map_or(0, char::len_utf8);
+            } else if WORDED.contains(&name) && rest[end..].trim_start().starts_with('{') {
+                end += rest[end..].find('}').map_or(0, |close| close + 1);
+            }
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        if !c.is_ascii_alphabetic() {
+            out.push(c);
+            continue;
+        }
+        let after_letter = out.ends_with(|c: char| c.is_ascii_alphanumeric());
+        let next = rest.chars().next().filter(char::is_ascii_alphabetic);
+        if after_letter && out.ends_with(|c: char| c.is_ascii_alphabetic()) {
+            out.push(' ');
+        }
+        match (c.to_ascii_lowercase(), next) {
+            ('d', Some(next)) if !calculus => {
+                out.push_str(&format!("d_{{{}}}", next.to_ascii_lowercase()));
+                rest = &rest[1..];
+            }
+            ('d', Some(next)) => {
+                out.extend(['d', next.to_ascii_lowercase()]);
+                rest = &rest[1..];
+            }
+            ('i', _) => out.push_str("i_{0}"),
+            (small, _) => out.push(small),
+        }
     }
     out
 }
 
-/// The word that a text command holds, if there is nothing else.
+/// The name that a text command or an overline holds, if there is nothing else.
 pub(super) fn word(text: &str) -> Option<String> {
+    let text = strip(text);
+    let line = ["\\overline{", "\\overrightarrow{", "\\vec{"].iter().find(|line| text.starts_with(**line));
+    if line.is_some() {
+        return text.ends_with('}').then(|| text.to_lowercase());
+    }
+    let text = inside(text, "(", ")").unwrap_or(text);
     let inner = strip(text).strip_prefix("\\text")?;
     let inner = strip(inner).strip_prefix('{')?.strip_suffix('}')?;
     if inner.contains(['{', '}']) {
         return None;
     }
-    Some(inner.to_lowercase())
+    let word: String = inner.chars().filter(|c| c.is_alphanumeric()).collect();
+    Some(word.to_lowercase())
 }
 
-/// The letters of a product of letters.
+/// The letters of a product of letters, as [`simplified`] spells them.
 pub(super) fn letters(text: &str) -> Option<String> {
-    let letters: String = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '*' | '{' | '}')).collect();
+    let plain = text.replace("i_{0}", "i").replace("d_{", "d{");
+    let mark = |c: &char| c.is_whitespace() || matches!(c, '*' | '{' | '}' | '(' | ')');
+    let letters: String = plain.chars().filter(|c| !mark(c)).collect();
     (!letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(letters)
+}
+
+/// Whether a formula is one name.
+pub(super) fn is_single_name(text: &str) -> bool {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| {
+        regex(concat!(
+            r"^\s*(?:[a-df-z]|\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|varphi|psi|omega|rho|sigma",
+            r"|tau))(?:_\{?[0-9a-z]+\}?)?\s*$"
+        ))
+    });
+    NAME.is_match(text)
+}
+
+/// How many different names a formula holds.
+pub(super) fn names(text: &str) -> usize {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| {
+        regex(concat!(
+            r"\\(alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|varphi|psi|omega|rho|sigma|tau)\b",
+            r"|\\[a-zA-Z]+|([a-df-z](?:_\{?[0-9a-z]+\}?)?)"
+        ))
+    });
+    let mut names: Vec<&str> = NAME
+        .captures_iter(text)
+        .filter_map(|found| found.get(1).or_else(|| found.get(2)).map(|name| name.as_str()))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
 }
 
 /// Whether a side holds names, products and quotients of them, and applied names, but no number.
