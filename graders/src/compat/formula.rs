@@ -186,6 +186,7 @@ pub(super) fn simplified(latex: &str) -> Option<String> {
         LazyLock::new(|| regex(r"\\(?:quad|qquad|limits|displaystyle)|\\[,;:!> ]|~|\^\s*\{?\\circ\}?"));
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [
+            (r"\\(?:ln|log)_\{?e\}?([^a-zA-Z]|$)", "\\ln $1"),
             (r"\\log(\s*[^\s_a-zA-Z]|\s+[a-zA-Z])", "\\log_{10} $1"),
             (r"\\[lr]?vert", "|"),
             (r"\\(?:lbrack|lgroup)", "("),
@@ -203,14 +204,15 @@ pub(super) fn simplified(latex: &str) -> Option<String> {
             (r"∪", "\\cup "),
             (r"∩", "\\cap "),
             (r"π", "\\pi "),
-            (r"([0-9])\s*:\s*([0-9])", "$1/$2"),
+            (r"∅", "\\emptyset "),
+            (r"([0-9a-zA-Z])\s*:\s*([0-9a-zA-Z])", "$1/$2"),
             // What is read as a mixed number.
             (r"(^|[^0-9.}a-zA-Z)])([0-9]+)\s*\(\s*([0-9]+|\\frac\{[0-9]+\}\{[0-9]+\})\s*\)", "$1($2+$3)"),
         ]
         .map(|(from, to)| (regex(from), to))
         .into()
     });
-    let matrix = latex.contains("\\begin");
+    let matrix = latex.contains("\\begin{");
     if REFUSED.is_match(latex) || (!matrix && latex.contains("\\\\")) {
         return None;
     }
@@ -218,7 +220,7 @@ pub(super) fn simplified(latex: &str) -> Option<String> {
     for (from, to) in RULES.iter() {
         text = from.replace_all(&text, *to).into_owned();
     }
-    Some(spelled(&bracketed(&text)))
+    Some(spelled(&rounded(&bracketed(&text))))
 }
 
 /// Braces around a list are a set, unless they are an argument.
@@ -226,6 +228,15 @@ fn bracketed(text: &str) -> String {
     static SETS: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(^|[^a-zA-Z}\]^_\\])\{([^{}]*,[^{}]*)\}"));
     SETS.replace_all(text, "$1\\{$2\\}").into_owned()
+}
+
+/// Square brackets and braces around a single term as round ones.
+fn rounded(text: &str) -> String {
+    static SQUARE: LazyLock<Regex> = LazyLock::new(|| regex(r"(^|[^\\t])\[([^\[\](),;]*)\]"));
+    static CURLY: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\\\{([^{}(),;=<>]*)\\\}(\s*\\\{)([^{}(),;=<>]*)\\\}"));
+    let text = SQUARE.replace_all(text, "$1($2)");
+    CURLY.replace_all(&text, "($1)($3)").into_owned()
 }
 
 /// Commands whose argument is a word.
@@ -252,8 +263,23 @@ fn spelled(text: &str) -> String {
             continue;
         }
         rest = &rest[c.len_utf8()..];
+        if let Some(inner) = rest.strip_prefix('{').filter(|_| c == '_')
+            && let Some(end) = inner.find('}').filter(|end| !inner[..*end].contains(['{', '\\']))
+        {
+            // An index is part of its name.
+            let index = inner[..end].chars().filter(char::is_ascii_alphanumeric);
+            out.push_str("_{");
+            out.extend(index.map(|c| c.to_ascii_lowercase()));
+            out.push('}');
+            rest = &inner[end + 1..];
+            continue;
+        }
         if !c.is_ascii_alphabetic() {
             out.push(c);
+            if c == '_' && rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                out.push_str(&rest[..1].to_ascii_lowercase());
+                rest = &rest[1..];
+            }
             continue;
         }
         let after_letter = out.ends_with(|c: char| c.is_ascii_alphanumeric());
@@ -294,6 +320,34 @@ pub(super) fn word(text: &str) -> Option<String> {
     Some(word.to_lowercase())
 }
 
+/// Words inside a formula as the names that the package takes them for.
+pub(super) fn words_as_names(text: &str) -> String {
+    static WORD: LazyLock<Regex> = LazyLock::new(|| regex(r"\\(?:text|mbox)\s*\{([^{}]*)\}"));
+    WORD.replace_all(text, |found: &regex::Captures<'_>| {
+        let word: String = found[1].chars().filter(char::is_ascii_alphanumeric).collect();
+        format!(" w_{{{}}}", word.to_ascii_lowercase())
+    })
+    .into_owned()
+}
+
+/// Notation that the package's parser reads although ours may not, in a form of which equal texts are the same
+/// formula; `None` for anything else.
+pub(super) fn opaque(text: &str) -> Option<String> {
+    static KNOWN: LazyLock<Regex> = LazyLock::new(|| {
+        regex(concat!(
+            r"\\(?:int|lim|sum|prod|gcd|lcm|max|min|bmod|cup|cap|setminus|partial|mathbb|det|angle|triangle)\b",
+            r"|\\frac\s*\{\s*d|\\operatorname\{(?:gcd|lcm|max|min)\}|\\begin\{[pbBvV]?matrix\}",
+        ))
+    });
+    static SHORT: LazyLock<Regex> = LazyLock::new(|| regex(r"([\^_])\{([0-9a-zA-Z])\}"));
+    if !KNOWN.is_match(text) || text.ends_with(['+', '-', '*', '/', '^', '_', '=', '(', '\\']) {
+        return None;
+    }
+    let plain = SHORT.replace_all(text, "$1$2").replace("\\operatorname{gcd}", "\\gcd");
+    let plain = plain.replace("\\operatorname{lcm}", "\\lcm").replace("\\,", "");
+    Some(plain.chars().filter(|c| !c.is_whitespace() && *c != '*').collect())
+}
+
 /// The letters of a product of letters, as [`simplified`] spells them.
 pub(super) fn letters(text: &str) -> Option<String> {
     let plain = text.replace("i_{0}", "i").replace("d_{", "d{");
@@ -311,6 +365,28 @@ pub(super) fn is_single_name(text: &str) -> bool {
         ))
     });
     NAME.is_match(text)
+}
+
+/// The one letter that is a formula's only name.
+pub(super) fn only_name(text: &str) -> Option<String> {
+    static LETTER: LazyLock<Regex> = LazyLock::new(|| regex(r"\\[a-zA-Z]+|([a-z])"));
+    let mut letters: Vec<&str> =
+        LETTER.captures_iter(text).filter_map(|found| found.get(1).map(|name| name.as_str())).collect();
+    letters.dedup();
+    match letters.as_slice() {
+        [only] if names(text) == 1 && !text.contains('_') => Some((*only).to_owned()),
+        _ => None,
+    }
+}
+
+/// The formula with a number for its only name.
+pub(super) fn with_name(text: &str, name: &str, value: i64) -> String {
+    static TOKEN: LazyLock<Regex> = LazyLock::new(|| regex(r"\\[a-zA-Z]+|[a-z]"));
+    TOKEN
+        .replace_all(text, |found: &regex::Captures<'_>| {
+            if found[0] == *name { format!("({value})") } else { found[0].to_owned() }
+        })
+        .into_owned()
 }
 
 /// How many different names a formula holds.

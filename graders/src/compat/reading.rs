@@ -19,6 +19,8 @@ pub(super) enum Reading {
     Number(String),
     /// LaTeX, or a sum in plain signs.
     Formula(String),
+    /// Notation that only the package reads, as text of which equal ones are the same.
+    Opaque(String),
     /// A word, which the package takes for one name.
     Word(String),
     /// So many hundredths.
@@ -85,7 +87,7 @@ impl Reading {
         match self {
             Self::Number(digits) | Self::Formula(digits) => math::rational(digits),
             Self::Percent(inner) => Some(inner.rational()? / RBig::from(100)),
-            Self::Word(_) | Self::Items(..) | Self::Chain(..) => None,
+            Self::Opaque(_) | Self::Word(_) | Self::Items(..) | Self::Chain(..) => None,
         }
     }
 }
@@ -102,7 +104,7 @@ impl fmt::Display for Reading {
             Ok(())
         };
         match self {
-            Self::Number(text) | Self::Formula(text) => f.write_str(text),
+            Self::Number(text) | Self::Formula(text) | Self::Opaque(text) => f.write_str(text),
             Self::Word(text) => write!(f, "\\text{{{text}}}"),
             Self::Percent(inner) => write!(f, "{inner}\\%"),
             Self::Items(bracket, items) => {
@@ -206,7 +208,11 @@ fn read_part(text: &str, depth: usize) -> Option<Reading> {
         let depth = depth.checked_sub(1)?;
         return Some(Reading::Items(Bracket::Set, vec![read_part(&plus, depth)?, read_part(&minus, depth)?]));
     }
-    math::equal(text, text).map(|_| Reading::Formula(text.to_owned()))
+    let text = formula::words_as_names(text);
+    if math::equal(&text, &text).is_some() {
+        return Some(Reading::Formula(text));
+    }
+    formula::opaque(&text).map(Reading::Opaque)
 }
 
 fn list(bracket: Bracket, items: &[&str], depth: usize) -> Option<Reading> {
@@ -238,7 +244,7 @@ fn is_name(side: &Reading) -> bool {
         Reading::Word(_) => true,
         Reading::Formula(text) => formula::names_only(text),
         Reading::Items(_, items) => items.iter().all(is_name),
-        Reading::Number(_) | Reading::Percent(_) | Reading::Chain(..) => false,
+        Reading::Number(_) | Reading::Opaque(_) | Reading::Percent(_) | Reading::Chain(..) => false,
     }
 }
 
@@ -281,6 +287,8 @@ fn same_at(gold: &Reading, answer: &Reading, depth: usize) -> bool {
             formula::letters(text).is_some_and(|letters| letters.eq_ignore_ascii_case(word))
         }
         (Reading::Word(_), _) | (_, Reading::Word(_)) => false,
+        (Reading::Opaque(a), Reading::Opaque(b)) => a == b,
+        (Reading::Opaque(_), _) | (_, Reading::Opaque(_)) => false,
         // A single name is compared as text.
         (Reading::Formula(a), Reading::Formula(b))
             if formula::is_single_name(a) || formula::is_single_name(b) =>
@@ -309,12 +317,14 @@ fn same_equations(gold: &[Reading], answer: &[Reading], depth: usize) -> bool {
     if same_differences((&a, &b), (&c, &d)) || same_differences((&a, &b), (&d, &c)) {
         return true;
     }
+    let unsolvable = is_unsolvable((&a, &b)) && is_unsolvable((&c, &d));
     // The package solves for one of the names and compares what comes out. With a single name that fails, and
     // without any both solutions are empty.
     let whole = |a, b| Reading::Chain(vec![a, b], vec![Relation::Equal]);
     let (gold, answer) = (whole(a, b), whole(c, d));
     match (formula::names(&gold.to_string()), formula::names(&answer.to_string())) {
         (0, 0) => true,
+        (1, 1) => unsolvable,
         (0 | 1, _) | (_, 0 | 1) => false,
         _ => proved(&gold, &answer),
     }
@@ -347,10 +357,12 @@ fn same_lists(gold: (Bracket, &[Reading]), answer: (Bracket, &[Reading]), depth:
     match (a, b) {
         (Interval(..), Interval(..)) => a == b && in_order(x, y, depth),
         (Set, Set) => matched(x, y, depth),
+        // The reference's form decides whether order counts. An open interval is a pair, which the package
+        // cannot tell apart.
         (Tuple, Set | Tuple) => in_order(x, y, depth),
         (Set, Tuple) => matched(x, y, depth),
-        // An open interval is a pair, which the package cannot tell apart.
-        _ if a == open || b == open => x.len() == y.len() && matched(x, y, depth),
+        _ if a == open => in_order(x, y, depth),
+        _ if b == open => matched(x, y, depth),
         _ => false,
     }
 }
@@ -405,7 +417,9 @@ fn same_values(gold: &Reading, answer: &Reading) -> bool {
     }
     if gold.is_float() || answer.is_float() {
         if let (Some(x), Some(y)) = (&x, &y) {
-            return rounded(x) == rounded(y);
+            // A whole number is never rounded, and differs from any other.
+            let whole = (!gold.is_float() && is_whole(x)) || (!answer.is_float() && is_whole(y));
+            return if whole { x == y } else { rounded(x) == rounded(y) };
         }
         let (float, other) = if gold.is_float() { (x.clone(), answer) } else { (y.clone(), gold) };
         if let Some(float) = float {
@@ -429,6 +443,27 @@ fn same_values(gold: &Reading, answer: &Reading) -> bool {
         }
         _ => proved(gold, answer),
     }
+}
+
+fn is_whole(x: &RBig) -> bool {
+    *x.denominator() == dashu::integer::UBig::ONE
+}
+
+/// Whether an equation in one name is quadratic without a real solution; the package finds no solutions of
+/// such equations, and takes any two of them for the same.
+fn is_unsolvable(sides: (&Reading, &Reading)) -> bool {
+    let difference = format!("({})-({})", sides.0, sides.1);
+    let Some(name) = formula::only_name(&difference) else { return false };
+    let at = |x: i64| math::rational(&formula::with_name(&difference, &name, x));
+    let (Some(low), Some(middle), Some(high)) = (at(-1), at(0), at(1)) else { return false };
+    let two = RBig::from(2);
+    let a = (&high + &low) / &two - &middle;
+    let b = (&high - &low) / &two;
+    let fits = |x: i64| {
+        let t = RBig::from(x);
+        at(x).is_some_and(|value| value == &a * &t * &t + &b * &t + &middle)
+    };
+    fits(2) && fits(5) && &b * &b < RBig::from(4) * &a * &middle
 }
 
 /// The number with six decimals, as a whole number of millionths.
