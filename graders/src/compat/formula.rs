@@ -180,7 +180,7 @@ fn regex(source: &str) -> Regex {
 /// that parser gives up and ours would not.
 pub(super) fn simplified(latex: &str) -> Option<String> {
     static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"°|[0-9]\s*_|\?|\\begin\{cases\}|\\overline\{[0-9]|\\lg\b|\\(?:forall|exists|neg|land|lor)\b")
+        regex(r"°|[0-9]\s*_|\?|\\begin\{cases\}|\\overline\{[0-9]|\\lg\b|\\(?:operatorname\{)?a(?:sin|cos|tan)\b|~|\^\s*[+-]|[^\x00-\x7fα-ωΑ-Ω∪∩∅≤≥≠×÷−]|\\(?:forall|exists|neg|land|lor)\b")
     });
     static LAYOUT: LazyLock<Regex> =
         LazyLock::new(|| regex(r"\\(?:quad|qquad|limits|displaystyle)|\\[,;:!> ]|~|\^\s*\{?\\circ\}?"));
@@ -188,6 +188,7 @@ pub(super) fn simplified(latex: &str) -> Option<String> {
         [
             (r"\\(?:ln|log)_\{?e\}?([^a-zA-Z]|$)", "\\ln $1"),
             (r"\\log(\s*[^\s_a-zA-Z]|\s+[a-zA-Z])", "\\log_{10} $1"),
+            (r"\\([()])", "$1"),
             (r"\\[lr]?vert", "|"),
             (r"\\(?:lbrack|lgroup)", "("),
             (r"\\(?:rbrack|rgroup)", ")"),
@@ -200,19 +201,23 @@ pub(super) fn simplified(latex: &str) -> Option<String> {
             (r"\\(lceil|rceil|lfloor|rfloor)([a-zA-Z])", "\\$1 $2"),
             (r"\\mod\b", "\\bmod"),
             (r"\{([^{}]*)\\choose([^{}]*)\}", "\\binom{$1}{$2}"),
-            (r"\^(\{[^{}]*\}|[0-9a-zA-Z])\s*_(\{[^{}]*\}|[0-9a-zA-Z])", "_$2^$1"),
             (r"∪", "\\cup "),
             (r"∩", "\\cap "),
             (r"π", "\\pi "),
             (r"∅", "\\emptyset "),
-            (r"([0-9a-zA-Z])\s*:\s*([0-9a-zA-Z])", "$1/$2"),
+            (r"\\exponentialE", "e"),
+            (r"\\(floor|ceil)\(([^()]*)\)", "\\l$1 $2\\r$1 "),
+            (r"([0-9a-zA-Z}])\s*:\s*([0-9a-zA-Z\\])", "$1/$2"),
             // What is read as a mixed number.
-            (r"(^|[^0-9.}a-zA-Z)])([0-9]+)\s*\(\s*([0-9]+|\\frac\{[0-9]+\}\{[0-9]+\})\s*\)", "$1($2+$3)"),
+            (r"(^|[^0-9.}a-zA-Z)])([0-9]+)\s*\(\s*([0-9]+|\\frac\{[0-9]+\}\{[0-9]+\})\s*\)([^^]|$)", "$1($2+$3)$4"),
         ]
         .map(|(from, to)| (regex(from), to))
         .into()
     });
     let matrix = latex.contains("\\begin{");
+    static RAISED: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\^(\{[^{}]*\}|[0-9a-zA-Z])\s*_(\{[^{}]*\}|[0-9a-zA-Z])"));
+    let latex = &RAISED.replace_all(latex, "_$2^$1");
     if REFUSED.is_match(latex) || (!matrix && latex.contains("\\\\")) {
         return None;
     }
@@ -239,17 +244,31 @@ fn rounded(text: &str) -> String {
     CURLY.replace_all(&text, "($1)($3)").into_owned()
 }
 
+/// Whether a text ends with an operator that takes bounds, and not with a name that takes an index.
+fn is_operator(text: &str) -> bool {
+    ["\\sum", "\\prod", "\\int", "\\lim", "\\log", "\\max", "\\min"]
+        .iter()
+        .any(|operator| text.trim_end().ends_with(operator))
+}
+
 /// Commands whose argument is a word.
 const WORDED: [&str; 8] = ["text", "operatorname", "mathrm", "begin", "end", "mathbb", "mbox", "mathcal"];
 
 /// Letters made small and set apart, so that none of them make a word: the package reads `sin x` as a product
 /// of four names. `d` and a letter are one name outside of calculus, and `i` is a name like any.
 fn spelled(text: &str) -> String {
-    let calculus = text.contains("\\int") || text.contains("\\frac{d") || text.contains("\\partial");
+    static DERIVATIVE: LazyLock<Regex> = LazyLock::new(|| regex(r"\\frac\s*\{\s*d[^{}]*\}\s*\{\s*d|\\int|\\partial"));
+    // A letter before one sign in brackets is a function of it.
+    static APPLIED: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"^\s*(?:\(\s*([a-zA-Z0-9])\s*\)|\{\s*\(\s*([a-zA-Z0-9])\s*\)\s*\})"));
+    let calculus = DERIVATIVE.is_match(text);
     let mut out = String::with_capacity(2 * text.len());
     let mut rest = text;
+    // Whether what was written last is a letter of its own.
+    let mut named = false;
     while let Some(c) = rest.chars().next() {
         if c == '\\' {
+            named = false;
             let letters = rest[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
             let mut end = 1 + letters;
             let name = &rest[1..end];
@@ -263,21 +282,29 @@ fn spelled(text: &str) -> String {
             continue;
         }
         rest = &rest[c.len_utf8()..];
-        if let Some(inner) = rest.strip_prefix('{').filter(|_| c == '_')
-            && let Some(end) = inner.find('}').filter(|end| !inner[..*end].contains(['{', '\\']))
+        if let Some(inner) = rest.strip_prefix('{').filter(|_| c == '_' && !is_operator(&out))
+            && let Some(end) = inner.find('}').filter(|end| !inner[..*end].contains(['{', '\\', '=']))
         {
             // An index is part of its name.
-            let index = inner[..end].chars().filter(char::is_ascii_alphanumeric);
+            let index = inner[..end].chars().filter_map(|c| match c {
+                '+' => Some('p'),
+                '-' => Some('m'),
+                c => c.is_ascii_alphanumeric().then(|| c.to_ascii_lowercase()),
+            });
             out.push_str("_{");
-            out.extend(index.map(|c| c.to_ascii_lowercase()));
+            out.extend(index);
             out.push('}');
             rest = &inner[end + 1..];
             continue;
         }
         if !c.is_ascii_alphabetic() {
+            if c.is_ascii_digit() && out.ends_with(|c: char| c.is_ascii_lowercase()) && named {
+                out.push_str(" \\cdot ");
+            }
+            named = false;
             out.push(c);
-            if c == '_' && rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
-                out.push_str(&rest[..1].to_ascii_lowercase());
+            if c == '_' && rest.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+                out.extend(['{', rest.as_bytes()[0].to_ascii_lowercase().into(), '}']);
                 rest = &rest[1..];
             }
             continue;
@@ -287,6 +314,7 @@ fn spelled(text: &str) -> String {
         if after_letter && out.ends_with(|c: char| c.is_ascii_alphabetic()) {
             out.push(' ');
         }
+        named = true;
         match (c.to_ascii_lowercase(), next) {
             ('d', Some(next)) if !calculus => {
                 out.push_str(&format!("d_{{{}}}", next.to_ascii_lowercase()));
@@ -298,6 +326,12 @@ fn spelled(text: &str) -> String {
             }
             ('i', _) => out.push_str("i_{0}"),
             (small, _) => out.push(small),
+        }
+        if let Some(found) = APPLIED.captures(rest) {
+            let sign = found.get(1).or_else(|| found.get(2)).map_or("", |sign| sign.as_str());
+            out.push_str(&format!("_{{of{}}}", sign.to_ascii_lowercase()));
+            rest = &rest[found[0].len()..];
+            named = false;
         }
     }
     out
@@ -410,7 +444,7 @@ pub(super) fn names(text: &str) -> usize {
 pub(super) fn names_only(text: &str) -> bool {
     static NAMES: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(concat!(
-            r"^(?:\s|[a-zA-Z(){}'*]|_\{?[0-9a-zA-Z, ]*\}?|\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda",
+            r"^(?:\s|[a-zA-Z(){}'*/]|_\{?[0-9a-zA-Z, ]*\}?|\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda",
             r"|mu|phi|varphi|psi|omega|rho|sigma|tau|frac|overline|text|mathrm|cdot|times)\b)+$"
         ))
         .expect("the pattern is a constant, a failure is a bug")

@@ -293,7 +293,8 @@ fn same_at(gold: &Reading, answer: &Reading, depth: usize) -> bool {
         (Reading::Formula(a), Reading::Formula(b))
             if formula::is_single_name(a) || formula::is_single_name(b) =>
         {
-            a.replace(['{', '}', ' '], "") == b.replace(['{', '}', ' '], "")
+            let bare = |text: &str| text.replace(['{', '}', '(', ')', ' '], "");
+            bare(a) == bare(b)
         }
         _ => same_values(gold, answer),
     }
