@@ -1,7 +1,7 @@
 //! Runs the compatibility modes on pairs from a JSON Lines file: `{"gold": …, "pred": …}`.
 //!
-//! Prints one JSON line for each pair: for every mode the score, what was extracted, and the microseconds that
-//! it took. `cargo run -p graders --example judge_compat -- pairs.jsonl`
+//! Prints one JSON line for each pair: for every mode the score, what was extracted, and the microseconds
+//! that it took. `cargo run -p graders --example judge_compat -- pairs.jsonl`
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic)]
 
 use std::time::Instant;

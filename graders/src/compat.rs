@@ -6,11 +6,11 @@
 //!
 //! | mode | package | file |
 //! |---|---|---|
-//! | `gsm8k_strict`, `gsm8k_flexible` | verl 0.9.1 (the same since 0.5.0) | `verl/utils/reward_score/gsm8k.py` |
+//! | `gsm8k_strict`, `gsm8k_flexible` | verl 0.9.1, as since 0.5.0 | `verl/utils/reward_score/gsm8k.py` |
 //! | `math_dapo`, `math_dapo_strict_box` | verl 0.9.1 | `verl/utils/reward_score/math_dapo.py` |
 //! | `math_dapo_minerva` | verl 0.5.0 to 0.8.0 | the same |
 //! | `hendrycks_math` | verl 0.9.1 | `verl/utils/reward_score/math_reward.py` |
-//! | `math_verify` | math-verify 0.9.0 | `parser.py`, `grader.py`, and `math_normalization.py` of its parser |
+//! | `math_verify` | math-verify 0.9.0 | `parser.py`, `grader.py`; latex2sympy2-extended 1.11.0 |
 //!
 //! All but the last agree with the package on every text. Math-Verify calls a computer algebra system; its
 //! pipeline is reproduced and its comparison approximated.
@@ -22,9 +22,11 @@ mod hendrycks_math;
 mod math_dapo;
 mod math_verify;
 mod normal;
+mod number;
 mod pattern;
 mod python;
 mod reading;
+mod syntax;
 
 use std::sync::Arc;
 

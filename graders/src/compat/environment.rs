@@ -56,11 +56,9 @@ pub(super) static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
 /// Formulas that follow each other, joined by a comma or a word.
 fn joined(boxed: bool) -> String {
     let blank = if boxed { r"\s*" } else { "" };
-    let mut source = format!("(?:{})", formula(0, boxed));
-    for index in 1..MAX_JOINED {
-        source += &format!(r"{blank}(?:\s*(?:,?and|,?or|,)\s*{})?", formula(index, boxed));
-    }
-    source
+    let first = format!("(?:{})", formula(0, boxed));
+    let next = |index| format!(r"{blank}(?:\s*(?:,?and|,?or|,)\s*{})?", formula(index, boxed));
+    std::iter::once(first).chain((1..MAX_JOINED).map(next)).collect()
 }
 
 /// A formula in its environment, with a percent sign after it. With `boxed` it has to hold a box.
@@ -79,7 +77,7 @@ fn formula(index: usize, boxed: bool) -> String {
     .map(|(open, one, close)| format!("{open}(?<c{index}>{}){close}", content(one)))
     .join("|");
     if !boxed {
-        ways += &format!(r"|(?<c{index}>-?\\frac\{{{number}\}}\{{{number}\}})");
+        ways = format!(r"{ways}|(?<c{index}>-?\\frac\{{{number}\}}\{{{number}\}})");
     }
     format!(r"(?:{ways})\s*(?<p{index}>\\?%|[Pp]ercent|[Pp]ercentage|[Pp]ct)?")
 }

@@ -180,7 +180,14 @@ fn regex(source: &str) -> Regex {
 /// that parser gives up and ours would not.
 pub(super) fn simplified(latex: &str) -> Option<String> {
     static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"°|[0-9]\s*_|\?|\\begin\{cases\}|\\overline\{[0-9]|\\lg\b|\\(?:operatorname\{)?a(?:sin|cos|tan)\b|~|\^\s*[+-]|[^\x00-\x7fα-ωΑ-Ω∪∩∅≤≥≠×÷−]|\\(?:forall|exists|neg|land|lor)\b")
+        regex(concat!(
+            // Roots of negative numbers are complex there, and a root needs its braces.
+            r"\\sqrt\[[^\]]*\]\s*(?:[^{\s]|\{\s*-)",
+            r"|[0-9]\s+[0-9]+\s*/|[0-9]\s*_|",
+            r"\?|\\begin\{cases\}|",
+            r"\\overline\{[0-9]|\\lg\b|\\(?:operatorname\{)?a(?:sin|cos|tan)\b|~",
+            r"|\^\s*[+-]|[^\x00-\x7fα-ωΑ-Ω∪∩∅≤≥≠×÷−]|\\(?:forall|exists|neg|land|lor)\b"
+        ))
     });
     static LAYOUT: LazyLock<Regex> =
         LazyLock::new(|| regex(r"\\(?:quad|qquad|limits|displaystyle)|\\[,;:!> ]|~|\^\s*\{?\\circ\}?"));
@@ -209,7 +216,10 @@ pub(super) fn simplified(latex: &str) -> Option<String> {
             (r"\\(floor|ceil)\(([^()]*)\)", "\\l$1 $2\\r$1 "),
             (r"([0-9a-zA-Z}])\s*:\s*([0-9a-zA-Z\\])", "$1/$2"),
             // What is read as a mixed number.
-            (r"(^|[^0-9.}a-zA-Z)])([0-9]+)\s*\(\s*([0-9]+|\\frac\{[0-9]+\}\{[0-9]+\})\s*\)([^^]|$)", "$1($2+$3)$4"),
+            (
+                r"(^|[^0-9.}a-zA-Z)])([0-9]+)\s*\(\s*([0-9]+|\\frac\{[0-9]+\}\{[0-9]+\})\s*\)([^^]|$)",
+                "$1($2+$3)$4",
+            ),
         ]
         .map(|(from, to)| (regex(from), to))
         .into()
@@ -230,8 +240,7 @@ pub(super) fn simplified(latex: &str) -> Option<String> {
 
 /// Braces around a list are a set, unless they are an argument.
 fn bracketed(text: &str) -> String {
-    static SETS: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"(^|[^a-zA-Z}\]^_\\])\{([^{}]*,[^{}]*)\}"));
+    static SETS: LazyLock<Regex> = LazyLock::new(|| regex(r"(^|[^a-zA-Z}\]^_\\])\{([^{}]*,[^{}]*)\}"));
     SETS.replace_all(text, "$1\\{$2\\}").into_owned()
 }
 
@@ -257,7 +266,8 @@ const WORDED: [&str; 8] = ["text", "operatorname", "mathrm", "begin", "end", "ma
 /// Letters made small and set apart, so that none of them make a word: the package reads `sin x` as a product
 /// of four names. `d` and a letter are one name outside of calculus, and `i` is a name like any.
 fn spelled(text: &str) -> String {
-    static DERIVATIVE: LazyLock<Regex> = LazyLock::new(|| regex(r"\\frac\s*\{\s*d[^{}]*\}\s*\{\s*d|\\int|\\partial"));
+    static DERIVATIVE: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"\\frac\s*\{\s*d[^{}]*\}\s*\{\s*d|\\int|\\partial"));
     // A letter before one sign in brackets is a function of it.
     static APPLIED: LazyLock<Regex> =
         LazyLock::new(|| regex(r"^\s*(?:\(\s*([a-zA-Z0-9])\s*\)|\{\s*\(\s*([a-zA-Z0-9])\s*\)\s*\})"));
@@ -317,7 +327,7 @@ fn spelled(text: &str) -> String {
         named = true;
         match (c.to_ascii_lowercase(), next) {
             ('d', Some(next)) if !calculus => {
-                out.push_str(&format!("d_{{{}}}", next.to_ascii_lowercase()));
+                out.extend(['d', '_', '{', next.to_ascii_lowercase(), '}']);
                 rest = &rest[1..];
             }
             ('d', Some(next)) => {
@@ -329,7 +339,7 @@ fn spelled(text: &str) -> String {
         }
         if let Some(found) = APPLIED.captures(rest) {
             let sign = found.get(1).or_else(|| found.get(2)).map_or("", |sign| sign.as_str());
-            out.push_str(&format!("_{{of{}}}", sign.to_ascii_lowercase()));
+            out.extend(["_{of", &sign.to_ascii_lowercase(), "}"]);
             rest = &rest[found[0].len()..];
             named = false;
         }
@@ -364,12 +374,13 @@ pub(super) fn words_as_names(text: &str) -> String {
     .into_owned()
 }
 
-/// Notation that the package's parser reads although ours may not, in a form of which equal texts are the same
-/// formula; `None` for anything else.
+/// Notation that the package's parser reads although ours may not, in a form of which equal texts are the
+/// same formula; `None` for anything else.
 pub(super) fn opaque(text: &str) -> Option<String> {
     static KNOWN: LazyLock<Regex> = LazyLock::new(|| {
         regex(concat!(
-            r"\\(?:int|lim|sum|prod|gcd|lcm|max|min|bmod|cup|cap|setminus|partial|mathbb|det|angle|triangle)\b",
+            r"\\(?:int|lim|sum|prod|gcd|lcm|max|min|bmod|cup|cap|setminus|partial",
+            r"|mathbb|det|angle|triangle)\b",
             r"|\\frac\s*\{\s*d|\\operatorname\{(?:gcd|lcm|max|min)\}|\\begin\{[pbBvV]?matrix\}",
         ))
     });
@@ -394,8 +405,8 @@ pub(super) fn letters(text: &str) -> Option<String> {
 pub(super) fn is_single_name(text: &str) -> bool {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
         regex(concat!(
-            r"^\s*(?:[a-df-z]|\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|varphi|psi|omega|rho|sigma",
-            r"|tau))(?:_\{?[0-9a-z]+\}?)?\s*$"
+            r"^\s*(?:[a-df-z]|\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|phi|varphi|psi|omega|rho",
+            r"|sigma|tau))(?:_\{?[0-9a-z]+\}?)?\s*$"
         ))
     });
     NAME.is_match(text)
@@ -417,9 +428,12 @@ pub(super) fn only_name(text: &str) -> Option<String> {
 pub(super) fn with_name(text: &str, name: &str, value: i64) -> String {
     static TOKEN: LazyLock<Regex> = LazyLock::new(|| regex(r"\\[a-zA-Z]+|[a-z]"));
     TOKEN
-        .replace_all(text, |found: &regex::Captures<'_>| {
-            if found[0] == *name { format!("({value})") } else { found[0].to_owned() }
-        })
+        .replace_all(
+            text,
+            |found: &regex::Captures<'_>| {
+                if found[0] == *name { format!("({value})") } else { found[0].to_owned() }
+            },
+        )
         .into_owned()
 }
 

@@ -57,7 +57,7 @@ fn stripped(text: &str) -> Option<String> {
         if unit.contains("\\text{ ") {
             return None;
         }
-        text = value.to_owned();
+        text = String::from(value);
     }
     for (from, to) in [("\\\\%", ""), ("\\%", ""), (" .", " 0."), ("{.", "{0.")] {
         text = text.replace(from, to);
@@ -70,7 +70,7 @@ fn stripped(text: &str) -> Option<String> {
         && !value.contains('=')
         && name.chars().count() <= 2
     {
-        text = value.to_owned();
+        text = String::from(value);
     }
     text = braced_roots(&text)?.replace(' ', "");
     text = braced_fractions(text)?;

@@ -83,11 +83,46 @@ const REPLACED: [(&str, &str); 10] = [
 
 /// Deleted one after another, in this order, wherever they stand.
 const DELETED: [&str; 40] = [
-    "square", "ways", "integers", "dollars", "mph", "inches", "hours", "km", "units", "\\ldots", "sue",
-    "points", "feet", "minutes", "digits", "cents", "degrees", "cm", "gm", "pounds", "meters", "meals",
-    "edges", "students", "childrentickets", "multiples", "\\text{s}", "\\text{.}", "\\text{\ns}",
-    "\\text{}^2", "\\text{}^3", "\\text{\n}", "\\text{}", "\\mathrm{th}", "^\\circ", "^{\\circ}", "\\;",
-    ",\\!", "{,}", "\"",
+    "square",
+    "ways",
+    "integers",
+    "dollars",
+    "mph",
+    "inches",
+    "hours",
+    "km",
+    "units",
+    "\\ldots",
+    "sue",
+    "points",
+    "feet",
+    "minutes",
+    "digits",
+    "cents",
+    "degrees",
+    "cm",
+    "gm",
+    "pounds",
+    "meters",
+    "meals",
+    "edges",
+    "students",
+    "childrentickets",
+    "multiples",
+    "\\text{s}",
+    "\\text{.}",
+    "\\text{\ns}",
+    "\\text{}^2",
+    "\\text{}^3",
+    "\\text{\n}",
+    "\\text{}",
+    "\\mathrm{th}",
+    "^\\circ",
+    "^{\\circ}",
+    "\\;",
+    ",\\!",
+    "{,}",
+    "\"",
 ];
 
 /// Minerva's normal form of an answer.
@@ -115,9 +150,8 @@ fn normal(answer: &str) -> String {
     text = SHORT_FRACTION
         .replace_all(&text, |found: &Captures<'_>| format!("frac{{{}}}{{{}}}", &found[1], &found[2]))
         .into_owned();
-    text = SHORT_ROOT
-        .replace_all(&text, |found: &Captures<'_>| format!("sqrt{{{}}}", &found[1]))
-        .into_owned();
+    text =
+        SHORT_ROOT.replace_all(&text, |found: &Captures<'_>| format!("sqrt{{{}}}", &found[1])).into_owned();
     text = text.replace('$', "");
     let bare = text.replace(',', "");
     if is_digit(&bare) {

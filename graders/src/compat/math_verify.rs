@@ -10,19 +10,17 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::environment::{self, Hit, Kind, MAX_JOINED};
-use super::normal::{Boxes, normal};
+use super::normal::{Boxes, MAX_FORMULA_BYTES, normal};
 use super::pattern::Budget;
 use super::python::{last_chars, strip};
 use super::reading::{Reading, read, same};
 
 /// The steps that one verdict may take in finding and rewriting.
-const STEPS: u32 = 1_500_000;
+const STEPS: u32 = 1_000_000;
 /// How much of the end of a completion is looked at, in characters.
 const MAX_CHARS: usize = 1 << 16;
-/// The longest formula that is read, in bytes.
-const MAX_FORMULA_BYTES: usize = 1 << 12;
 /// The most places that are tried in one text.
-const MAX_TRIED: usize = 64;
+const MAX_TRIED: usize = 32;
 
 /// What was made of a text: the formula that could be read, and the first that was tried, as text.
 struct Parsed {
@@ -34,9 +32,12 @@ struct Parsed {
 pub(super) fn score(reference: &str, completion: &str) -> (bool, Option<String>) {
     let gold = parse(reference);
     let found = parse(completion);
-    let texts = matches!((&gold.first, &found.first), (Some(a), Some(b)) if !strip(a).is_empty() && strip(a) == strip(b));
-    let equal = texts
-        || matches!((&gold.reading, &found.reading), (Some(gold), Some(answer)) if same(gold, answer));
+    let texts = match (&gold.first, &found.first) {
+        (Some(a), Some(b)) => !strip(a).is_empty() && strip(a) == strip(b),
+        _ => false,
+    };
+    let equal =
+        texts || matches!((&gold.reading, &found.reading), (Some(gold), Some(answer)) if same(gold, answer));
     let shown = found.reading.map(|reading| reading.to_string()).or(found.first);
     (equal, shown)
 }
@@ -76,6 +77,9 @@ fn formulas(hit: &Hit<'_>, text: &[char], budget: &mut Budget) -> (Option<Readin
         let Some(content) = hit.place.pattern.group(&hit.found, &format!("c{index}"), text) else { continue };
         let percent = hit.place.pattern.group(&hit.found, &format!("p{index}"), text).is_some();
         let content: String = content.iter().collect();
+        if !budget.spend(u32::try_from(4 * content.len()).unwrap_or(u32::MAX)) {
+            return (None, String::new());
+        }
         let latex = normal(&content, boxes, budget);
         let reading = if latex.len() > MAX_FORMULA_BYTES { None } else { read(&latex) };
         readings.push(reading.map(|reading| if percent { reading.percent() } else { reading }));

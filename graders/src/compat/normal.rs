@@ -1,5 +1,6 @@
-//! How Math-Verify rewrites LaTeX before it is parsed (`normalize_latex` of latex2sympy2-extended 1.11.0, with
-//! the settings that Math-Verify uses): boxes are opened, units and layout removed, shorthands written out.
+//! How Math-Verify rewrites LaTeX before it is parsed (`normalize_latex` of latex2sympy2-extended 1.11.0,
+//! with the settings that Math-Verify uses): boxes are opened, units and layout removed, shorthands written
+//! out.
 
 use std::sync::LazyLock;
 
@@ -23,9 +24,15 @@ fn regex(source: &str) -> Regex {
     Regex::new(source).expect("the pattern is a constant, a failure is a bug")
 }
 
-/// The normal form of a formula.
+/// The longest formula that is rewritten and read, in bytes.
+pub(super) const MAX_FORMULA_BYTES: usize = 1 << 12;
+
+/// The normal form of a formula. One that is too long stays as it is.
 pub(super) fn normal(text: &str, boxes: Boxes, budget: &mut Budget) -> String {
     let text = opened(text, boxes);
+    if text.len() > MAX_FORMULA_BYTES {
+        return text;
+    }
     let text = without_layout(text, budget);
     let mut text = without_units(text);
     if text.starts_with('.') {
@@ -231,7 +238,8 @@ fn without_units(mut text: String) -> String {
     text
 }
 
-/// Shorthands written out. A root of round brackets comes out with two backslashes, at which the parser stops.
+/// Shorthands written out. A root of round brackets comes out with two backslashes, at which the parser
+/// stops.
 fn well_formed(mut text: String) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [

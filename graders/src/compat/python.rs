@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn digits_and_space_are_those_of_python() {
-        for (text, digits) in [("12", true), ("", false), ("1.2", false), ("²", true), ("٣", true), ("½", false)]
+        for (text, digits) in
+            [("12", true), ("", false), ("1.2", false), ("²", true), ("٣", true), ("½", false)]
         {
             assert_eq!(is_digit(text), digits, "{text}");
         }

@@ -9,6 +9,7 @@ use dashu::rational::RBig;
 use regex::Regex;
 
 use super::formula::{self, Relation};
+use super::number::{ROUNDING, is_unsolvable, is_whole, rounded};
 use super::python::strip;
 use crate::math;
 
@@ -44,6 +45,8 @@ pub(super) enum Bracket {
 
 /// How deep lists may stand in lists.
 const MAX_DEPTH: usize = 4;
+/// The most items that are read.
+const MAX_READ_ITEMS: usize = 128;
 /// The most items of a list, so that all pairs may be compared.
 const MAX_ITEMS: usize = 12;
 
@@ -216,6 +219,9 @@ fn read_part(text: &str, depth: usize) -> Option<Reading> {
 }
 
 fn list(bracket: Bracket, items: &[&str], depth: usize) -> Option<Reading> {
+    if items.len() > MAX_READ_ITEMS {
+        return None;
+    }
     let depth = depth.checked_sub(1)?;
     let items: Vec<Reading> = items.iter().map(|item| read_part(item, depth)).collect::<Option<_>>()?;
     Some(Reading::Items(bracket, items))
@@ -256,39 +262,59 @@ fn equation(reading: &Reading) -> Option<&[Reading]> {
     }
 }
 
-/// Whether the package takes the two for the same. Not symmetric: the reference's form decides.
-pub(super) fn same(gold: &Reading, answer: &Reading) -> bool {
-    same_at(gold, answer, MAX_DEPTH)
+/// What comparing two answers may cost: each question to the engine one, and one more for every so many
+/// bytes.
+const MAX_WORK: usize = 60;
+const BYTES_OF_WORK: usize = 128;
+
+/// What is left of it.
+struct Work(usize);
+
+impl Work {
+    /// Equal to the engine of the `math` grader.
+    fn equal(&mut self, a: &str, b: &str) -> bool {
+        let cost = 1 + (a.len() + b.len()) / BYTES_OF_WORK;
+        let Some(left) = self.0.checked_sub(cost) else { return false };
+        self.0 = left;
+        math::equal(a, b) == Some(true)
+    }
 }
 
-fn same_at(gold: &Reading, answer: &Reading, depth: usize) -> bool {
+/// Whether the package takes the two for the same. Not symmetric: the reference's form decides.
+pub(super) fn same(gold: &Reading, answer: &Reading) -> bool {
+    same_at(gold, answer, MAX_DEPTH, &mut Work(MAX_WORK))
+}
+
+fn same_at(gold: &Reading, answer: &Reading, depth: usize, work: &mut Work) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return false };
     let (left, right) = (equation(gold), equation(answer));
     let assigns = |sides: &[Reading]| sides.first().is_some_and(is_name);
     match (left, right) {
-        (None, Some(sides)) => return sides.last().is_some_and(|last| same_at(gold, last, depth)),
+        (None, Some(sides)) => return sides.last().is_some_and(|last| same_at(gold, last, depth, work)),
         (Some(sides), None) if assigns(sides) => {
-            return sides.last().is_some_and(|last| same_at(last, answer, depth));
+            return sides.last().is_some_and(|last| same_at(last, answer, depth, work));
         }
-        (Some(gold), Some(answer)) => return same_equations(gold, answer, depth),
+        (Some(gold), Some(answer)) => return same_equations(gold, answer, depth, work),
         _ => {}
     }
     match (gold, answer) {
-        (Reading::Chain(a, p), Reading::Chain(b, q)) => same_chains((a, p), (b, q)),
+        (Reading::Chain(a, p), Reading::Chain(b, q)) => same_chains((a, p), (b, q), work),
         // A relation may be answered by its set, a set not by a relation.
-        (Reading::Chain(..), Reading::Items(..)) => proved(gold, answer),
+        (Reading::Chain(..), Reading::Items(..)) => proved(gold, answer, work),
         (Reading::Chain(..), _) | (_, Reading::Chain(..)) => false,
-        (Reading::Items(a, x), Reading::Items(b, y)) => same_lists((*a, x), (*b, y), depth),
-        (Reading::Items(Bracket::Set, x), other) => matches!(x.as_slice(), [x] if same_at(x, other, depth)),
-        (other, Reading::Items(Bracket::Set, x)) => matches!(x.as_slice(), [x] if same_at(other, x, depth)),
-        (Reading::Items(..), _) | (_, Reading::Items(..)) => proved(gold, answer),
-        (Reading::Word(a), Reading::Word(b)) => a == b,
+        (Reading::Items(a, x), Reading::Items(b, y)) => same_lists((*a, x), (*b, y), depth, work),
+        (Reading::Items(Bracket::Set, x), other) => {
+            matches!(x.as_slice(), [x] if same_at(x, other, depth, work))
+        }
+        (other, Reading::Items(Bracket::Set, x)) => {
+            matches!(x.as_slice(), [x] if same_at(other, x, depth, work))
+        }
+        (Reading::Items(..), _) | (_, Reading::Items(..)) => proved(gold, answer, work),
+        (Reading::Word(a), Reading::Word(b)) | (Reading::Opaque(a), Reading::Opaque(b)) => a == b,
         (Reading::Word(word), Reading::Formula(text)) | (Reading::Formula(text), Reading::Word(word)) => {
             formula::letters(text).is_some_and(|letters| letters.eq_ignore_ascii_case(word))
         }
-        (Reading::Word(_), _) | (_, Reading::Word(_)) => false,
-        (Reading::Opaque(a), Reading::Opaque(b)) => a == b,
-        (Reading::Opaque(_), _) | (_, Reading::Opaque(_)) => false,
+        (Reading::Word(_) | Reading::Opaque(_), _) | (_, Reading::Word(_) | Reading::Opaque(_)) => false,
         // A single name is compared as text.
         (Reading::Formula(a), Reading::Formula(b))
             if formula::is_single_name(a) || formula::is_single_name(b) =>
@@ -296,26 +322,27 @@ fn same_at(gold: &Reading, answer: &Reading, depth: usize) -> bool {
             let bare = |text: &str| text.replace(['{', '}', '(', ')', ' '], "");
             bare(a) == bare(b)
         }
-        _ => same_values(gold, answer),
+        _ => same_values(gold, answer, work),
     }
 }
 
 /// Equal to the engine of the `math` grader.
-fn proved(a: &Reading, b: &Reading) -> bool {
-    math::equal(&a.to_string(), &b.to_string()) == Some(true)
+fn proved(a: &Reading, b: &Reading, work: &mut Work) -> bool {
+    work.equal(&a.to_string(), &b.to_string())
 }
 
-fn same_equations(gold: &[Reading], answer: &[Reading], depth: usize) -> bool {
+fn same_equations(gold: &[Reading], answer: &[Reading], depth: usize, work: &mut Work) -> bool {
     let ends = |sides: &[Reading]| match sides {
         [first, .., last] => Some((first.clone(), last.clone())),
         _ => None,
     };
     let (Some((a, b)), Some((c, d))) = (ends(gold), ends(answer)) else { return false };
-    if (same_at(&a, &c, depth) && same_at(&b, &d, depth)) || (same_at(&a, &d, depth) && same_at(&b, &c, depth))
+    if (same_at(&a, &c, depth, work) && same_at(&b, &d, depth, work))
+        || (same_at(&a, &d, depth, work) && same_at(&b, &c, depth, work))
     {
         return true;
     }
-    if same_differences((&a, &b), (&c, &d)) || same_differences((&a, &b), (&d, &c)) {
+    if same_differences((&a, &b), (&c, &d), work) || same_differences((&a, &b), (&d, &c), work) {
         return true;
     }
     let unsolvable = is_unsolvable((&a, &b)) && is_unsolvable((&c, &d));
@@ -327,17 +354,17 @@ fn same_equations(gold: &[Reading], answer: &[Reading], depth: usize) -> bool {
         (0, 0) => true,
         (1, 1) => unsolvable,
         (0 | 1, _) | (_, 0 | 1) => false,
-        _ => proved(&gold, &answer),
+        _ => proved(&gold, &answer, work),
     }
 }
 
 /// Whether two relations say the same of the difference of their sides.
-fn same_differences((a, b): (&Reading, &Reading), (c, d): (&Reading, &Reading)) -> bool {
-    math::equal(&format!("({a})-({b})"), &format!("({c})-({d})")) == Some(true)
+fn same_differences((a, b): (&Reading, &Reading), (c, d): (&Reading, &Reading), work: &mut Work) -> bool {
+    work.equal(&format!("({a})-({b})"), &format!("({c})-({d})"))
 }
 
 /// Chains of relations are the same link by link, each as it is or turned around.
-fn same_chains(gold: (&[Reading], &[Relation]), answer: (&[Reading], &[Relation])) -> bool {
+fn same_chains(gold: (&[Reading], &[Relation]), answer: (&[Reading], &[Relation]), work: &mut Work) -> bool {
     if gold.1.len() != answer.1.len() {
         return false;
     }
@@ -345,42 +372,46 @@ fn same_chains(gold: (&[Reading], &[Relation]), answer: (&[Reading], &[Relation]
     let mut all = true;
     for ((left, p), (right, q)) in links {
         let ([a, b], [c, d]) = (left, right) else { return false };
-        all &= (p == q && same_differences((a, b), (c, d)))
-            || (p.inverse() == Some(*q) && same_differences((a, b), (d, c)));
+        all &= (p == q && same_differences((a, b), (c, d), work))
+            || (p.inverse() == Some(*q) && same_differences((a, b), (d, c), work));
     }
     all
 }
 
-fn same_lists(gold: (Bracket, &[Reading]), answer: (Bracket, &[Reading]), depth: usize) -> bool {
+fn same_lists(
+    gold: (Bracket, &[Reading]),
+    answer: (Bracket, &[Reading]),
+    depth: usize,
+    work: &mut Work,
+) -> bool {
     use Bracket::{Interval, Set, Tuple};
     let ((a, x), (b, y)) = (gold, answer);
     let open = Interval(true, true);
     match (a, b) {
-        (Interval(..), Interval(..)) => a == b && in_order(x, y, depth),
-        (Set, Set) => matched(x, y, depth),
+        (Interval(..), Interval(..)) => a == b && in_order(x, y, depth, work),
         // The reference's form decides whether order counts. An open interval is a pair, which the package
         // cannot tell apart.
-        (Tuple, Set | Tuple) => in_order(x, y, depth),
-        (Set, Tuple) => matched(x, y, depth),
-        _ if a == open => in_order(x, y, depth),
-        _ if b == open => matched(x, y, depth),
+        (Tuple, Set | Tuple) => in_order(x, y, depth, work),
+        (Set, Set | Tuple) => matched(x, y, depth, work),
+        _ if a == open => in_order(x, y, depth, work),
+        _ if b == open => matched(x, y, depth, work),
         _ => false,
     }
 }
 
-fn in_order(x: &[Reading], y: &[Reading], depth: usize) -> bool {
-    x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same_at(x, y, depth))
+fn in_order(x: &[Reading], y: &[Reading], depth: usize, work: &mut Work) -> bool {
+    x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same_at(x, y, depth, work))
 }
 
 /// Whether the two hold the same items in any order.
-fn matched(x: &[Reading], y: &[Reading], depth: usize) -> bool {
+fn matched(x: &[Reading], y: &[Reading], depth: usize, work: &mut Work) -> bool {
     if x.len() > MAX_ITEMS || y.len() > MAX_ITEMS {
-        return in_order(x, y, depth);
+        return in_order(x, y, depth, work);
     }
     let (x, y) = (distinct(x), distinct(y));
     let mut left: Vec<&Reading> = y;
     x.len() == left.len()
-        && x.iter().all(|item| match left.iter().position(|other| same_at(item, other, depth)) {
+        && x.iter().all(|item| match left.iter().position(|other| same_at(item, other, depth, work)) {
             Some(at) => {
                 left.swap_remove(at);
                 true
@@ -399,10 +430,7 @@ fn distinct(items: &[Reading]) -> Vec<&Reading> {
     kept
 }
 
-/// Decimals of a float that count.
-const ROUNDING: i64 = 1_000_000;
-
-fn same_values(gold: &Reading, answer: &Reading) -> bool {
+fn same_values(gold: &Reading, answer: &Reading, work: &mut Work) -> bool {
     let whole = |reading: &Reading| match reading {
         Reading::Number(digits) if !digits.contains('.') => Some(digits.clone()),
         Reading::Percent(inner) => match &**inner {
@@ -425,7 +453,7 @@ fn same_values(gold: &Reading, answer: &Reading) -> bool {
         let (float, other) = if gold.is_float() { (x.clone(), answer) } else { (y.clone(), gold) };
         if let Some(float) = float {
             let other = format!("\\lfloor {ROUNDING} \\cdot ({other}) + \\frac{{1}}{{2}} \\rfloor");
-            return math::equal(&rounded(&float).to_string(), &other) == Some(true);
+            return work.equal(&rounded(&float).to_string(), &other);
         }
     }
     if let (Some(x), Some(y)) = (&x, &y) {
@@ -440,39 +468,8 @@ fn same_values(gold: &Reading, answer: &Reading) -> bool {
                 Reading::Percent(inner) => format!("\\frac{{{inner}}}{{100}}"),
                 other => other.to_string(),
             };
-            math::equal(&plain(gold), &plain(answer)) == Some(true)
+            work.equal(&plain(gold), &plain(answer))
         }
-        _ => proved(gold, answer),
+        _ => proved(gold, answer, work),
     }
-}
-
-fn is_whole(x: &RBig) -> bool {
-    *x.denominator() == dashu::integer::UBig::ONE
-}
-
-/// Whether an equation in one name is quadratic without a real solution; the package finds no solutions of
-/// such equations, and takes any two of them for the same.
-fn is_unsolvable(sides: (&Reading, &Reading)) -> bool {
-    let difference = format!("({})-({})", sides.0, sides.1);
-    let Some(name) = formula::only_name(&difference) else { return false };
-    let at = |x: i64| math::rational(&formula::with_name(&difference, &name, x));
-    let (Some(low), Some(middle), Some(high)) = (at(-1), at(0), at(1)) else { return false };
-    let two = RBig::from(2);
-    let a = (&high + &low) / &two - &middle;
-    let b = (&high - &low) / &two;
-    let fits = |x: i64| {
-        let t = RBig::from(x);
-        at(x).is_some_and(|value| value == &a * &t * &t + &b * &t + &middle)
-    };
-    fits(2) && fits(5) && &b * &b < RBig::from(4) * &a * &middle
-}
-
-/// The number with six decimals, as a whole number of millionths.
-fn rounded(x: &RBig) -> IBig {
-    let scaled = x * RBig::from(ROUNDING);
-    let floor = scaled.floor();
-    let rest = &scaled - RBig::from(floor.clone());
-    let half = RBig::from_parts(IBig::from(1), 2_u32.into());
-    let odd = &floor % IBig::from(2) != IBig::from(0);
-    if rest > half || (rest == half && odd) { floor + IBig::from(1) } else { floor }
 }
