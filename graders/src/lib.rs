@@ -10,6 +10,7 @@
 pub mod advantage;
 mod choice;
 mod code;
+mod compat;
 mod completion;
 mod config;
 mod countdown;

@@ -22,6 +22,7 @@ const GRADERS: &[(&str, Build)] = &[
     ("language", crate::language::build),
     ("length", crate::length::build),
     ("math", crate::math::build),
+    ("math_compat", crate::compat::build),
     ("number", crate::number::build),
     ("regex", crate::regex::build),
     ("repetition", crate::repetition::build),

@@ -219,3 +219,11 @@ pub(crate) fn rational(text: &str) -> Option<dashu::rational::RBig> {
         _ => None,
     }
 }
+
+/// Whether two texts state the same mathematics; `None` if one of them cannot be read. What cannot be shown
+/// is not the same.
+pub(crate) fn equal(a: &str, b: &str) -> Option<bool> {
+    let readable = |text: &str| (text.len() <= lexer::MAX_BYTES).then(|| parser::parse(text)).flatten();
+    let (a, b) = (readable(a)?, readable(b)?);
+    Some(compare::values(&a, &b, &mut Fuel::full()).finding == Finding::Equal)
+}

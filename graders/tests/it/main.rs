@@ -3,6 +3,7 @@
 
 mod advantage;
 mod code;
+mod compat;
 mod extraction;
 mod forms;
 mod grading;
