@@ -10,8 +10,9 @@ use dashu::rational::RBig;
 
 use super::exact;
 use super::expr::{Expr, Relation, SetOperation, Unit, Value};
+use super::identity::{self, Fuel};
 use super::modular::{self, Finding};
-use super::numeric::{self, Fuel};
+use super::numeric;
 use super::parser::{UNNAMED_BASE, hundredths, is_name, quotient};
 
 /// What was found, and by which method.
@@ -377,28 +378,6 @@ pub(super) fn expressions(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
     found
 }
 
-/// Plus or minus one for an infinity, zero for what has none in it.
-fn infinity(expr: &Expr) -> Option<i8> {
-    match expr {
-        Expr::Infinity => Some(1),
-        Expr::Product(factors) if factors.as_slice() == [Expr::integer(-1), Expr::Infinity] => Some(-1),
-        other if other.any(&|part| matches!(part, Expr::Infinity)) => None,
-        _ => Some(0),
-    }
-}
-
 fn plain(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
-    match (infinity(a), infinity(b)) {
-        (Some(0), Some(0)) => {}
-        (Some(x), Some(y)) if x == y => return outcome(Finding::Equal, "exact"),
-        (Some(x), Some(y)) if x != 0 && y != 0 => return outcome(Finding::Different, "exact"),
-        _ => return outcome(Finding::Unknown, "exact"),
-    }
-    if let (Some(x), Some(y)) = (exact::value(a), exact::value(b)) {
-        return outcome(if x == y { Finding::Equal } else { Finding::Different }, "exact");
-    }
-    match modular::compare(a, b) {
-        Finding::Unknown => outcome(numeric::compare(a, b, fuel), "numeric"),
-        decided => outcome(decided, "modular"),
-    }
+    identity::compare(a, b, fuel)
 }

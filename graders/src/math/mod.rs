@@ -15,15 +15,23 @@
 //! - A list without brackets has no order, brackets have one, sets neither order nor repetition.
 //! - Words are compared without regard to case; variables never are.
 
+mod affine;
 mod ball;
+mod calls;
 mod compare;
 mod exact;
 mod expr;
+mod fast;
+mod field;
+mod identity;
 mod lexer;
+mod magnitude;
 mod modular;
 mod numeric;
 mod parser;
 mod policy;
+mod powers;
+mod sample;
 mod terms;
 mod units;
 
@@ -41,8 +49,8 @@ use crate::task::Task;
 use crate::verdict::{Reason, Verdict};
 
 use expr::Value;
+use identity::Fuel;
 use modular::Finding;
-use numeric::Fuel;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
