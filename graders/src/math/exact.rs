@@ -106,6 +106,24 @@ fn call(function: Function, arguments: &[RBig]) -> Option<RBig> {
             IBig::from_parts(Sign::Positive, x.numerator().unsigned_abs()),
             x.denominator().clone(),
         )),
+        (Function::Sign, [x]) => Some(match x.numerator().sign() {
+            _ if x.is_zero() => RBig::ZERO,
+            Sign::Positive => RBig::ONE,
+            Sign::Negative => RBig::NEG_ONE,
+        }),
+        (Function::Re | Function::Conjugate, [x]) => Some(x.clone()),
+        (Function::Im, [_]) => Some(RBig::ZERO),
+        (Function::Arg, [x]) => (!x.is_zero() && x.numerator().sign() == Sign::Positive).then_some(RBig::ZERO),
+        (Function::Modulo, [x, y]) => {
+            if y.is_zero() {
+                return None;
+            }
+            bounded(x - y * RBig::from((x / y).floor()))
+        }
+        (Function::DoubleFactorial, [x]) => {
+            let n = natural(x).filter(|n| *n <= MAX_FACTORIAL)?;
+            Some(RBig::from((1..=n).rev().step_by(2).fold(UBig::ONE, |product, k| product * k)))
+        }
         (Function::Floor, [x]) => Some(RBig::from(x.floor())),
         (Function::Ceil, [x]) => Some(RBig::from(x.ceil())),
         (Function::Factorial, [x]) => {
@@ -130,22 +148,40 @@ fn call(function: Function, arguments: &[RBig]) -> Option<RBig> {
         }
         (Function::Min, [_, ..]) => arguments.iter().min().cloned(),
         (Function::Max, [_, ..]) => arguments.iter().max().cloned(),
-        (Function::Gcd | Function::Lcm, [first, rest @ ..]) => {
-            use dashu::base::Gcd as _;
-            let mut result = integer(first)?.unsigned_abs();
-            for next in rest {
-                let next = integer(next)?.unsigned_abs();
-                if result.is_zero() && next.is_zero() {
-                    continue;
-                }
-                let common = result.clone().gcd(&next);
-                result = if function == Function::Gcd { common } else { result * next / common };
-                if result.bit_len() > MAX_BITS {
-                    return None;
-                }
-            }
-            Some(RBig::from(result))
-        }
+        (Function::Gcd | Function::Lcm, [_, ..]) => common(function, arguments),
         _ => None,
     }
+}
+
+/// The greatest common divisor or the least common multiple, of fractions too: 12/5 and 18/5 are whole
+/// multiples of 6/5.
+fn common(function: Function, arguments: &[RBig]) -> Option<RBig> {
+    let mut result: Option<(UBig, UBig)> = None;
+    for next in arguments {
+        let next = (next.numerator().unsigned_abs(), next.denominator().clone());
+        let joined = match result {
+            None => next,
+            Some((top, bottom)) => match function {
+                Function::Gcd => (divisor(&top, &next.0), multiple(&bottom, &next.1)?),
+                _ => (multiple(&top, &next.0)?, divisor(&bottom, &next.1)),
+            },
+        };
+        if joined.0.bit_len() + joined.1.bit_len() > MAX_BITS {
+            return None;
+        }
+        result = Some(joined);
+    }
+    let (top, bottom) = result?;
+    Some(RBig::from_parts(top.into(), bottom))
+}
+
+fn divisor(a: &UBig, b: &UBig) -> UBig {
+    use dashu::base::Gcd as _;
+    // The library has no divisor of zero and zero.
+    if a.is_zero() && b.is_zero() { UBig::ZERO } else { a.gcd(b) }
+}
+
+fn multiple(a: &UBig, b: &UBig) -> Option<UBig> {
+    let divisor = divisor(a, b);
+    if divisor.is_zero() { Some(UBig::ZERO) } else { Some(a / divisor * b) }
 }

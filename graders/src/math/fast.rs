@@ -331,7 +331,8 @@ mod tests {
         let root = Fast::exact(-4.0).root(2, true).unwrap();
         assert!(!root.is_real() && root.agrees(Fast::IMAGINARY.mul(Fast::exact(2.0)).unwrap()));
         assert!(Fast::exact(-4.0).root(2, false).is_none());
-        assert_eq!(Fast::exact(-8.0).root(3, false).unwrap().whole(), None);
+        assert_eq!(Fast::exact(-8.0).root(3, false).unwrap().whole(), Some(-2));
+        assert_eq!(Fast::exact(2.5).whole(), None);
         assert!(Fast::exact(-8.0).root(3, false).unwrap().agrees(Fast::exact(-2.0)));
     }
 

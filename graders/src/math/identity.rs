@@ -232,8 +232,9 @@ fn digits(x: f64, significant: usize) -> String {
     if size != 0.0 && !(1e-4..1e15).contains(&size) {
         return format!("{x:.*e}", significant.saturating_sub(1));
     }
-    let before = if size < 1.0 { 0 } else { size.log10() as usize };
-    let text = format!("{x:.*}", significant.saturating_sub(before + 1));
+    let before = if size == 0.0 { 0 } else { size.log10().floor() as i64 };
+    let places = usize::try_from(significant as i64 - 1 - before).unwrap_or(0);
+    let text = format!("{x:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
@@ -357,11 +358,12 @@ fn confirm(a: &Expr, b: &Expr, traits: &Traits, mut seen: Seen, fuel: &mut Fuel)
         seen.look(a, b, Sample::signed(names), traits.complex);
     }
     if traits.pieces && seen.apart.is_none() {
-        let mut scales = Vec::new();
-        if !numbers(a, &mut scales) || !numbers(b, &mut scales) {
+        let mut written = Vec::new();
+        if !numbers(a, &mut written) || !numbers(b, &mut written) {
             return Finding::Unknown;
         }
-        seen.look(a, b, Sample::scaled(names, &scales), traits.complex);
+        let Some(samples) = Sample::scaled(names, &written) else { return Finding::Unknown };
+        seen.look(a, b, samples, traits.complex);
     }
     if let Some(apart) = seen.apart.take() {
         witness(fuel, apart);

@@ -211,11 +211,16 @@ fn signed(expr: &Expr, depth: u32) -> Option<(bool, Range)> {
             (false, argument.mul(range)?)
         }
         Expr::Call(Function::Factorial, arguments) => {
-            // (n/e)^n ≤ n! ≤ n^n.
+            // (n/e)^n ≤ n! ≤ 4n (n/e)^n.
             let n = positive(arguments.first()?)?;
             let log = n.log2()?;
-            let low = log.low.small().map_or(log.low, |top| Level { twos: 0, top: (top - 1.443).max(0.0) });
-            (false, Range::new(n.low.mul(low)?.exp2(), n.high.mul(log.high)?.exp2()))
+            let shifted = |level: Level, up: bool| {
+                let lower = |top: f64| Level { twos: 0, top: (top - std::f64::consts::LOG2_E).max(0.0) };
+                level.small().map_or(level, lower).widened(up)
+            };
+            let low = n.low.mul(shifted(log.low, false))?;
+            let high = n.high.mul(shifted(log.high, true))?.add(log.high).add(Level { twos: 0, top: 2.0 });
+            (false, Range::new(low.exp2(), high.exp2()))
         }
         Expr::Call(Function::Binomial, arguments) => {
             // (n/k)^k ≤ C(n, k) ≤ n^k, for k up to n/2.

@@ -148,7 +148,7 @@ pub(super) fn varies(f: &Expr) -> bool {
     let [field, ..] = &FIELDS;
     let names = variables(&[f]);
     let complex = has_imaginary(f);
-    let mut value = |salt| {
+    let value = |salt| {
         let mut point = Point::new(field, &names, complex, &[]);
         point.salt = salt;
         point.value(f)

@@ -14,11 +14,11 @@ pub(super) struct Sample {
     values: Vec<(Box<str>, Coordinate)>,
 }
 
-/// A number that is a float, too.
+/// A number and a float that is it or next to it.
 #[derive(Clone, Debug)]
 pub(super) struct Coordinate {
     pub(super) exact: RBig,
-    fast: f64,
+    fast: Fast,
 }
 
 /// How points are chosen: the bounds of the magnitude as fractions of 64, and the signs.
@@ -61,9 +61,11 @@ fn scrambled(mut hash: u64) -> u64 {
 
 impl Coordinate {
     fn new(numerator: i64, denominator: u64) -> Self {
+        let fast = numerator as f64 / denominator as f64;
+        let fast = if numerator.unsigned_abs() < 1 << 53 { Some(Fast::exact(fast)) } else { Fast::rounded(fast) };
         Self {
             exact: RBig::from_parts(numerator.into(), denominator.into()),
-            fast: numerator as f64 / denominator as f64,
+            fast: fast.unwrap_or(Fast::exact(0.0)),
         }
     }
 }
@@ -117,17 +119,27 @@ impl Sample {
         patterns.into_iter().enumerate().map(point).collect()
     }
 
-    /// Points about as far out as the numbers that stand in the expressions, for functions in pieces.
-    pub(super) fn scaled(names: &[Box<str>], numbers: &[u64]) -> Vec<Self> {
+    /// Points about as far out as the numbers that stand in the expressions and the products of two, for
+    /// functions in pieces; none where those are too far out.
+    pub(super) fn scaled(names: &[Box<str>], numbers: &[u64]) -> Option<Vec<Self>> {
+        let mut scales = numbers.to_vec();
+        for (at, a) in numbers.iter().enumerate() {
+            for b in numbers.iter().skip(at) {
+                scales.push(a.checked_mul(*b).filter(|product| *product <= MAX_SCALE)?);
+            }
+        }
+        scales.sort_unstable();
+        // Scales within a factor of four are covered by one.
+        scales.dedup_by(|next, kept| *next <= kept.saturating_mul(4));
         let mut points = Vec::new();
-        for number in numbers.iter().take(6) {
-            for (low, high) in [(40, 60), (66, 90), (140, 200)] {
+        for scale in scales {
+            for (low, high) in [(16, 62), (66, 130), (140, 400)] {
                 for signs in [Signs::Positive, Signs::Negative, Signs::Mixed] {
-                    points.push(Self::region(names, &Region { low, high, signs }, *number));
+                    points.push(Self::region(names, &Region { low, high, signs }, scale));
                 }
             }
         }
-        points
+        Some(points)
     }
 
     /// Points of whole numbers, with the first variables the larger ones.
@@ -158,28 +170,21 @@ impl Sample {
     }
 }
 
-/// The largest number near which points are chosen.
-const MAX_SCALE: u64 = 1 << 36;
+/// The largest number near which points are chosen, and the most numbers that are considered.
+const MAX_SCALE: u64 = 1 << 46;
+const MAX_NUMBERS: usize = 8;
 
-/// The magnitudes of the numbers in an expression and of their products; false where one is too large for
-/// points near it.
+/// The magnitudes of the numbers in an expression; false where one is too large for points near it, or there
+/// are too many.
 pub(super) fn numbers(expr: &Expr, out: &mut Vec<u64>) -> bool {
     if let Some(n) = exact::value(expr) {
         for part in [n.numerator().unsigned_abs(), n.denominator().clone()] {
             let Some(part) = u64::try_from(&part).ok().filter(|part| *part <= MAX_SCALE) else { return false };
-            let product = out.first().copied().unwrap_or(1).saturating_mul(part);
-            if product > MAX_SCALE {
-                return false;
-            }
-            match out.first_mut() {
-                Some(first) => *first = product,
-                None => out.push(product),
-            }
-            if part > 4 && out.len() < 6 && !out.contains(&part) {
+            if part > 4 && !out.contains(&part) {
                 out.push(part);
             }
         }
-        return true;
+        return out.len() <= MAX_NUMBERS;
     }
     match expr {
         Expr::Power(base, exponent) => numbers(base, out) && numbers(exponent, out),
@@ -212,7 +217,7 @@ impl<'a> Eye<'a> {
             Expr::Imaginary => self.complex.then_some(Fast::IMAGINARY),
             Expr::Infinity | Expr::Degree | Expr::Apply(..) | Expr::Bound(_) => None,
             Expr::Variable(name) => {
-                let value = Fast::exact(self.sample.get(name)?.fast);
+                let value = self.sample.get(name)?.fast;
                 // Letters of complex numbers get an imaginary part where it matters.
                 if self.complex && is_complex(name) {
                     return value.add(Fast::IMAGINARY.mul(value.mul(value)?.add(Fast::exact(1.0))?)?);
