@@ -6,6 +6,8 @@
 
 use dashu::rational::RBig;
 
+use super::expr::Expr;
+
 /// A small fraction in lowest terms, with a positive denominator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fraction {
@@ -35,7 +37,8 @@ impl Fraction {
     }
 
     pub(super) fn add(self, other: Self) -> Option<Self> {
-        let top = i128::from(self.top) * i128::from(other.bottom) + i128::from(other.top) * i128::from(self.bottom);
+        let top =
+            i128::from(self.top) * i128::from(other.bottom) + i128::from(other.top) * i128::from(self.bottom);
         Self::new(top, i128::from(self.bottom) * i128::from(other.bottom))
     }
 
@@ -170,7 +173,8 @@ impl Affine {
 
     /// The product, without the products of two parts but for those of π and a variable.
     pub(super) fn mul(self, other: Self) -> Option<Self> {
-        let pi = |form: &Self| form.parts.iter().find(|(part, _)| *part == Part::Pi).map(|(_, factor)| *factor);
+        let pi =
+            |form: &Self| form.parts.iter().find(|(part, _)| *part == Part::Pi).map(|(_, factor)| *factor);
         let mut turns = Vec::new();
         for (with_pi, with_whole) in [(&self, &other), (&other, &self)] {
             if let Some(pi) = pi(with_pi) {
@@ -190,6 +194,69 @@ impl Affine {
 
     /// Whether it is its constant alone.
     pub(super) fn is_constant(&self) -> bool {
-        self.parts.iter().all(|(_, factor)| factor.is_zero()) && self.whole.iter().all(|(_, _, c)| c.is_zero())
+        self.parts.iter().all(|(_, factor)| factor.is_zero())
+            && self.whole.iter().all(|(_, _, c)| c.is_zero())
     }
+}
+
+/// The largest factor that is looked for in a number.
+const MAX_FACTOR: u64 = 1_000;
+
+/// The greatest rational number of which all coefficients of a sum are whole multiples.
+pub(super) fn content(terms: &[Expr]) -> Fraction {
+    let mut gcd: Option<(u64, u64)> = None;
+    let common = |mut a: u64, mut b: u64| {
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    for term in terms {
+        let number = match term {
+            Expr::Number(n) => Some(n),
+            Expr::Product(factors) => match factors.first() {
+                Some(Expr::Number(n)) => Some(n),
+                _ => None,
+            },
+            _ => None,
+        };
+        let next = match number {
+            Some(n) => match Fraction::of(n) {
+                Some(n) if !n.is_zero() => (n.top.unsigned_abs(), n.bottom.unsigned_abs()),
+                _ => return Fraction::ONE,
+            },
+            None => (1, 1),
+        };
+        gcd = Some(match gcd {
+            None => next,
+            Some((top, bottom)) => {
+                let lcm = (bottom / common(bottom, next.1)).checked_mul(next.1);
+                let Some(lcm) = lcm else { return Fraction::ONE };
+                (common(top, next.0), lcm)
+            }
+        });
+    }
+    gcd.and_then(|(top, bottom)| Fraction::new(i128::from(top), i128::from(bottom))).unwrap_or(Fraction::ONE)
+}
+
+/// The primes of a whole number with their exponents; what has no small factor stands for a prime.
+pub(super) fn primes(mut n: u64) -> Vec<(u64, i64)> {
+    let mut out = Vec::new();
+    let mut factor = 2;
+    while factor <= MAX_FACTOR && factor * factor <= n {
+        let mut count = 0;
+        while n.is_multiple_of(factor) {
+            n /= factor;
+            count += 1;
+        }
+        if count > 0 {
+            out.push((factor, count));
+        }
+        factor += if factor == 2 { 1 } else { 2 };
+    }
+    if n > 1 {
+        let root = n.isqrt();
+        out.push(if root * root == n { (root, 2) } else { (n, 1) });
+    }
+    out
 }

@@ -299,11 +299,12 @@ impl Arithmetic {
         self.context.sqrt(norm.repr()).ok().map(Approximation::value)
     }
 
-    /// The digits of the middle, as many as tell close numbers apart.
-    pub(super) fn text(&self, a: &Ball) -> String {
+    /// So many digits of the middle.
+    pub(super) fn text(&self, a: &Ball, digits: usize) -> String {
         let part = |x: &Float| {
-            let decimal = x.clone().with_precision(96).value().with_base_and_precision::<10>(28).value();
-            decimal.to_string()
+            let bits = digits * 4 + 16;
+            let decimal = x.clone().with_precision(bits).value().with_base_and_precision::<10>(digits);
+            decimal.value().to_string()
         };
         if a.is_real() { part(&a.re) } else { format!("{} + {}i", part(&a.re), part(&a.im)) }
     }

@@ -11,6 +11,7 @@ use super::affine::{Fraction, Gauss};
 use super::exact;
 use super::expr::{Expr, Function};
 use super::field::TURN;
+use super::letters::is_complex;
 use super::modular::Point;
 use super::powers::Factors;
 
@@ -101,9 +102,7 @@ impl Point<'_> {
                 let wave = self.wave(x, Gauss::ONE)?;
                 self.ratio(function, wave, self.base().one)
             }
-            (F::Ln, [_]) | (F::Log, [_, _]) => {
-                self.ln_call(false, function, arguments)?
-            }
+            (F::Ln, [_]) | (F::Log, [_, _]) => self.ln_call(false, function, arguments)?,
             (F::Abs, [x]) => {
                 let mut factors = Factors::new(self.base().one);
                 self.push_magnitude(&mut factors, x, Fraction::ONE)?;
@@ -216,10 +215,16 @@ impl Point<'_> {
                 self.opaque = true;
                 Some(if negative { minus } else { modulus.one })
             }
-            Expr::Product(factors) if !self.strict() => factors.iter().try_fold(modulus.one, |sign, factor| {
-                let factor = if let Some(exact) = exact::value(factor) { Expr::Number(exact) } else { factor.clone() };
-                Some(modulus.mul(sign, self.sign(&factor)?))
-            }),
+            Expr::Product(factors) if !self.strict() => {
+                factors.iter().try_fold(modulus.one, |sign, factor| {
+                    let factor = if let Some(exact) = exact::value(factor) {
+                        Expr::Number(exact)
+                    } else {
+                        factor.clone()
+                    };
+                    Some(modulus.mul(sign, self.sign(&factor)?))
+                })
+            }
             other => {
                 let value = self.value(other)?;
                 let (canonical, negative) = self.canonical(value);
@@ -357,7 +362,9 @@ pub(super) fn conjugate(expr: &Expr) -> Option<Expr> {
             }
             Expr::Power(Box::new(conjugate(base)?), Box::new(conjugate(exponent)?))
         }
-        Expr::Root(_, inner) if exact::value(inner).is_some_and(|n| n.numerator().sign() == Sign::Positive) => {
+        Expr::Root(_, inner)
+            if exact::value(inner).is_some_and(|n| n.numerator().sign() == Sign::Positive) =>
+        {
             expr.clone()
         }
         Expr::Call(
@@ -373,9 +380,4 @@ pub(super) fn conjugate(expr: &Expr) -> Option<Expr> {
         Expr::Call(Function::Abs | Function::Re | Function::Im | Function::Arg, _) => expr.clone(),
         _ => return None,
     })
-}
-
-/// Whether a letter names complex numbers where it matters.
-pub(super) fn is_complex(name: &str) -> bool {
-    name.starts_with(['z', 'w', 'ω'])
 }

@@ -113,7 +113,9 @@ fn call(function: Function, arguments: &[RBig]) -> Option<RBig> {
         }),
         (Function::Re | Function::Conjugate, [x]) => Some(x.clone()),
         (Function::Im, [_]) => Some(RBig::ZERO),
-        (Function::Arg, [x]) => (!x.is_zero() && x.numerator().sign() == Sign::Positive).then_some(RBig::ZERO),
+        (Function::Arg, [x]) => {
+            (!x.is_zero() && x.numerator().sign() == Sign::Positive).then_some(RBig::ZERO)
+        }
         (Function::Modulo, [x, y]) => {
             if y.is_zero() {
                 return None;

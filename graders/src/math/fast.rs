@@ -271,7 +271,8 @@ impl Fast {
             return None;
         }
         let angle = self.re.clamp(-1.0, 1.0).asin();
-        let slope = if far < 0.999 { self.radius / (1.0 - far * far).sqrt() } else { 3.0 * self.radius.sqrt() };
+        let slope =
+            if far < 0.999 { self.radius / (1.0 - far * far).sqrt() } else { 3.0 * self.radius.sqrt() };
         Self::of_real(angle, slope * 1.001 + self.radius + LIBRARY)
     }
 
@@ -312,7 +313,8 @@ impl Fast {
     /// A whole number that it is next to, if the error is small.
     pub(super) fn whole(self) -> Option<i64> {
         let near = self.re.round();
-        let close = self.real && (self.re - near).abs() <= self.radius && self.radius < 1e-6 && near.abs() < 1e6;
+        let close =
+            self.real && (self.re - near).abs() <= self.radius && self.radius < 1e-6 && near.abs() < 1e6;
         close.then_some(near as i64)
     }
 }

@@ -7,18 +7,20 @@
 //! `\log x + \log y` are equal where both are real.
 
 use dashu::base::Sign;
-use dashu::rational::RBig;
 
 use super::ball::{Arithmetic, Ball, Position};
-use super::calls::is_complex;
 use super::compare::Outcome;
 use super::exact;
 use super::expr::{Expr, Function};
 use super::fast::Fast;
+use super::letters::{are_whole, is_complex, variables};
 use super::magnitude;
 use super::modular::{self, Finding};
 use super::numeric::{Evaluator, literal_bits};
 use super::sample::{Eye, Sample, numbers};
+use super::witness::Witness;
+
+pub(super) use super::witness::Fuel;
 
 /// Bits for what machine precision cannot hold.
 const LOW_PRECISION: usize = 64;
@@ -31,44 +33,6 @@ const MAX_PRECISION: usize = 4096;
 /// The fewest points at which two expressions with variables must agree, and the most that are confirmed.
 const MIN_POINTS: usize = 3;
 const MAX_CONFIRMED: usize = 4;
-
-/// The work that comparisons may still do, in units of roughly a microsecond, and what they found.
-#[derive(Debug)]
-pub(super) struct Fuel {
-    units: u32,
-    /// Whether a proof of difference should come with a witness.
-    pub(super) explain: bool,
-    /// Where the last difference shows.
-    pub(super) witness: Option<Witness>,
-}
-
-/// A point at which two expressions differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Witness {
-    /// The variables and their values, none for constants.
-    pub(super) point: Vec<(String, String)>,
-    /// The values of the first and of the second expression.
-    pub(super) values: (String, String),
-}
-
-impl Fuel {
-    /// Enough for some hundred evaluations of transcendental functions.
-    pub(super) const fn full() -> Self {
-        Self { units: 60_000, explain: false, witness: None }
-    }
-
-    /// The same with a witness for every difference found.
-    pub(super) const fn explaining() -> Self {
-        Self { units: 60_000, explain: true, witness: None }
-    }
-
-    /// Takes a number of units, if there are as many.
-    pub(super) fn burn(&mut self, units: u32) -> Option<()> {
-        let left = self.units.checked_sub(units);
-        self.units = left.unwrap_or(0);
-        left.map(|_| ())
-    }
-}
 
 const fn outcome(finding: Finding, method: &'static str) -> Outcome {
     Outcome { finding, method }
@@ -124,7 +88,7 @@ pub(super) fn compare(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
             return outcome(Finding::Equal, "exact");
         }
         if fuel.explain {
-            fuel.witness = Some(Witness { point: Vec::new(), values: pair(&short(&x), &short(&y), &x, &y) });
+            fuel.witness = Some(Witness::exact(&x, &y));
         }
         return outcome(Finding::Different, "exact");
     }
@@ -154,7 +118,8 @@ pub(super) fn compare(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
 
 /// Whether a value is certainly finite where it is one.
 fn is_finite(expr: &Expr) -> bool {
-    exact::value(expr).is_some() || (modular::variables(&[expr]).is_empty() && look(expr, &Sample::empty(), true).is_some())
+    exact::value(expr).is_some()
+        || (variables(&[expr]).is_empty() && look(expr, &Sample::empty(), true).is_some())
 }
 
 /// The expression with everything that only the problem defines replaced by a variable that is named by its
@@ -163,7 +128,8 @@ fn named(expr: &Expr, sure: &mut bool, depth: u32) -> Option<Expr> {
     if depth > 128 {
         return None;
     }
-    let mut all = |parts: &[Expr]| parts.iter().map(|part| named(part, sure, depth + 1)).collect::<Option<Vec<_>>>();
+    let mut all =
+        |parts: &[Expr]| parts.iter().map(|part| named(part, sure, depth + 1)).collect::<Option<Vec<_>>>();
     Some(match expr {
         Expr::Apply(_, arguments) => {
             for argument in arguments {
@@ -222,48 +188,6 @@ impl Seen {
     }
 }
 
-fn short(x: &RBig) -> String {
-    digits(x.to_f64().value(), 6)
-}
-
-/// A number with so many significant digits.
-fn digits(x: f64, significant: usize) -> String {
-    let size = x.abs();
-    if size != 0.0 && !(1e-4..1e15).contains(&size) {
-        return format!("{x:.*e}", significant.saturating_sub(1));
-    }
-    let before = if size == 0.0 { 0 } else { size.log10().floor() as i64 };
-    let places = usize::try_from(significant as i64 - 1 - before).unwrap_or(0);
-    let text = format!("{x:.places$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// Two short texts, or longer ones where the short ones are the same.
-fn pair(x: &str, y: &str, long_x: &impl ToString, long_y: &impl ToString) -> (String, String) {
-    let cut = |text: String| text.chars().take(60).collect::<String>();
-    if x == y { (cut(long_x.to_string()), cut(long_y.to_string())) } else { (x.to_owned(), y.to_owned()) }
-}
-
-fn complex_digits(x: Fast, significant: usize) -> String {
-    if x.im == 0.0 {
-        return digits(x.re, significant);
-    }
-    let sign = if x.im < 0.0 { '-' } else { '+' };
-    format!("{}{sign}{}i", digits(x.re, significant), digits(x.im.abs(), significant))
-}
-
-fn witness(fuel: &mut Fuel, (sample, x, y): (Sample, Fast, Fast)) {
-    let long = |x: Fast| complex_digits(x, 15);
-    let values = pair(&complex_digits(x, 6), &complex_digits(y, 6), &long(x), &long(y));
-    fuel.witness = Some(Witness { point: sample.named(), values });
-}
-
-/// Whether all variables have the names of whole numbers.
-fn are_whole(names: &[Box<str>]) -> bool {
-    let whole = |name: &str| matches!(name, "n" | "k" | "m" | "j" | "l" | "N" | "p" | "q");
-    !names.is_empty() && names.iter().all(|name| whole(name))
-}
-
 /// What both expressions have in them.
 struct Traits {
     names: Vec<Box<str>>,
@@ -277,7 +201,7 @@ struct Traits {
 fn traits(a: &Expr, b: &Expr) -> Traits {
     use Function as F;
     let either = |test: &dyn Fn(&Expr) -> bool| a.any(test) || b.any(test);
-    let names = modular::variables(&[a, b]);
+    let names = variables(&[a, b]);
     let parts = |part: &Expr| matches!(part, Expr::Call(F::Re | F::Im | F::Arg | F::Conjugate, _));
     let complex = either(&|part| matches!(part, Expr::Imaginary))
         || (either(&parts) && names.iter().any(|name| is_complex(name)));
@@ -309,7 +233,7 @@ fn decide(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
                 if fuel.explain {
                     seen.look(a, b, later, traits.complex);
                     if let Some(apart) = seen.apart {
-                        witness(fuel, apart);
+                        fuel.saw(apart);
                     }
                 }
                 return outcome(Finding::Different, "modular");
@@ -345,7 +269,7 @@ fn decide(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
         }
     }
     if let Some(apart) = seen.apart.take() {
-        witness(fuel, apart);
+        fuel.saw(apart);
         return outcome(Finding::Different, "numeric");
     }
     outcome(confirm(a, b, &traits, seen, fuel), "numeric")
@@ -366,7 +290,7 @@ fn confirm(a: &Expr, b: &Expr, traits: &Traits, mut seen: Seen, fuel: &mut Fuel)
         seen.look(a, b, samples, traits.complex);
     }
     if let Some(apart) = seen.apart.take() {
-        witness(fuel, apart);
+        fuel.saw(apart);
         return Finding::Different;
     }
     Pair { a, b, fuel, traits }.at_points(seen, traits.complex)
@@ -411,7 +335,7 @@ impl Pair<'_, '_> {
             if other.look(self.a, self.b, Sample::real(names), true)
                 && let Some(apart) = other.apart.take()
             {
-                witness(self.fuel, apart);
+                self.fuel.saw(apart);
                 return Finding::Different;
             }
             return self.at_points(other, true);
@@ -436,7 +360,9 @@ impl Pair<'_, '_> {
     }
 
     fn differ(&mut self, arithmetic: &Arithmetic, sample: Sample, x: &Ball, y: &Ball) -> Finding {
-        let values = (arithmetic.text(x), arithmetic.text(y));
+        // As many digits as it takes to tell them apart.
+        let text = |digits| (arithmetic.text(x, digits), arithmetic.text(y, digits));
+        let values = [6, 15, 40].map(text).into_iter().find(|(x, y)| x != y).unwrap_or_else(|| text(100));
         self.fuel.witness = Some(Witness { point: sample.named(), values });
         Finding::Different
     }
@@ -455,7 +381,9 @@ pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
     let mut usable: Vec<Sample> = Vec::new();
     let mut origin: Option<(Fast, Fast)> = None;
     for sample in samples {
-        let (Some(x), Some(y)) = (look(f, &sample, traits.complex), look(g, &sample, traits.complex)) else { continue };
+        let (Some(x), Some(y)) = (look(f, &sample, traits.complex), look(g, &sample, traits.complex)) else {
+            continue;
+        };
         match origin {
             None if x.is_apart(Fast::exact(0.0)) && y.is_apart(Fast::exact(0.0)) => {
                 origin = Some((x, y));
@@ -482,7 +410,9 @@ pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
     let step = (rest.len() / MAX_CONFIRMED).max(1);
     for sample in rest.iter().step_by(step).take(MAX_CONFIRMED) {
         let Some((x, y)) = pair.balls(&mut high, sample, traits.complex) else { return Finding::Unknown };
-        let (Some(left), Some(right)) = (high.mul(&x, &g0), high.mul(&y, &f0)) else { return Finding::Unknown };
+        let (Some(left), Some(right)) = (high.mul(&x, &g0), high.mul(&y, &f0)) else {
+            return Finding::Unknown;
+        };
         match high.position(&left, &right) {
             Position::Together => {}
             Position::Apart => return Finding::Different,
@@ -494,7 +424,7 @@ pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
 
 /// The sign of the quotient of two expressions, where it can be told.
 pub(super) fn quotient_sign(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Option<Sign> {
-    let names = modular::variables(&[f, g]);
+    let names = variables(&[f, g]);
     let sign = |x: f64| if x < 0.0 { Sign::Negative } else { Sign::Positive };
     let seen = Sample::real(&names).iter().find_map(|sample| {
         let (f, g) = (look(f, sample, false)?, look(g, sample, false)?);

@@ -145,7 +145,10 @@ const CONFIRMED: &[(&str, &str)] = &[
     (r"(\sqrt{x+1}+1)^2", r"x+2+2\sqrt{x+1}"),
     (r"\arctan 1+\arctan 2+\arctan 3", r"\pi"),
     (r"4\arctan\frac{1}{5}-\arctan\frac{1}{239}", r"\frac{\pi}{4}"),
-    (r"\cos\frac{2\pi}{17}", r"\frac{-1+\sqrt{17}+\sqrt{34-2\sqrt{17}}+2\sqrt{17+3\sqrt{17}-\sqrt{34-2\sqrt{17}}-2\sqrt{34+2\sqrt{17}}}}{16}"),
+    (
+        r"\cos\frac{2\pi}{17}",
+        r"\frac{-1+\sqrt{17}+\sqrt{34-2\sqrt{17}}+2\sqrt{17+3\sqrt{17}-\sqrt{34-2\sqrt{17}}-2\sqrt{34+2\sqrt{17}}}}{16}",
+    ),
     (r"\ln(\sqrt{2}+1)", r"-\ln(\sqrt{2}-1)"),
     (r"\sqrt[3]{7+5\sqrt{2}}", r"1+\sqrt{2}"),
 ];
@@ -296,7 +299,11 @@ fn what_only_the_problem_defines_is_a_variable() {
         (applied("f", "x"), applied("g", "x"), Finding::Different),
         (applied("f", "x"), applied("f", "y"), Finding::Different),
         (applied("f", r"\sqrt{x^2}"), applied("f", "x"), Finding::Unknown),
-        (sum(vec![applied("f", "x"), expr("1")]), sum(vec![applied("f", "x"), expr("2")]), Finding::Different),
+        (
+            sum(vec![applied("f", "x"), expr("1")]),
+            sum(vec![applied("f", "x"), expr("2")]),
+            Finding::Different,
+        ),
         (series("k", "k^2", "n"), series("j", "j^2", "n"), Finding::Equal),
         (series("k", "k^2", "n"), series("k", "k^2", "m"), Finding::Unknown),
         (series("k", r"\sqrt{k^2}", "n"), series("k", "k", "n"), Finding::Unknown),
@@ -375,7 +382,10 @@ fn hostile_pairs_end_soon() {
         (format!("{}1", r"\sin 1+".repeat(300)), format!("1{}", r"+\sin 1".repeat(300))),
         (format!("{}1", r"\ln(x+1)\cdot".repeat(200)), format!("1{}", r"\cdot\ln(1+x)".repeat(200))),
         ((1..60).map(|n| format!(r"+\sqrt{{{n}+\sqrt{{{n}}}}}")).collect(), "7".to_owned()),
-        ((1..60).map(|n| format!(r"+\sin({n}x)")).collect(), (1..60).rev().map(|n| format!(r"+\sin({n}x)")).collect()),
+        (
+            (1..60).map(|n| format!(r"+\sin({n}x)")).collect(),
+            (1..60).rev().map(|n| format!(r"+\sin({n}x)")).collect(),
+        ),
         (nested("2^{", "}", 40), nested("3^{", "}", 40)),
     ] {
         let (Some(Value::Expr(a)), Some(Value::Expr(b))) = (parse(&a), parse(&b)) else { continue };

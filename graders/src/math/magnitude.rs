@@ -167,19 +167,22 @@ fn signed(expr: &Expr, depth: u32) -> Option<(bool, Range)> {
         Expr::Sum(terms) => {
             // All terms of one sign, or one that outweighs the rest by far.
             let terms: Vec<(bool, Range)> = terms.iter().map(inner).collect::<Option<_>>()?;
-            let (negative, first) =
-                *terms.iter().max_by(|(_, a), (_, b)| a.low.partial_cmp(&b.low).unwrap_or(std::cmp::Ordering::Equal))?;
+            let (negative, first) = *terms
+                .iter()
+                .max_by(|(_, a), (_, b)| a.low.partial_cmp(&b.low).unwrap_or(std::cmp::Ordering::Equal))?;
             let mut with = Level::ZERO;
+            let mut least = Level::ZERO;
             let mut against = Level::ZERO;
             for (sign, range) in &terms {
                 if *sign == negative {
                     with = with.add(range.high);
+                    least = least.add(range.low);
                 } else {
                     against = against.add(range.high);
                 }
             }
             if against == Level::ZERO {
-                return Some((negative, Range::new(first.low, with)));
+                return Some((negative, Range::new(least, with)));
             }
             // Half of the largest term is left.
             let half = first.low.mul(Level { twos: 0, top: 0.5 })?;
@@ -205,8 +208,10 @@ fn signed(expr: &Expr, depth: u32) -> Option<(bool, Range)> {
             (false, positive(arguments.first()?)?.log2()?.mul(constant(std::f64::consts::LN_2))?)
         }
         Expr::Call(Function::Log, arguments) => {
-            let (base, argument) = (positive(arguments.first()?)?.log2()?, positive(arguments.get(1)?)?.log2()?);
-            let inverse = |level: Level| level.small().filter(|top| *top > 1e-6).map(|top| Level::new(top.recip()));
+            let (base, argument) =
+                (positive(arguments.first()?)?.log2()?, positive(arguments.get(1)?)?.log2()?);
+            let inverse =
+                |level: Level| level.small().filter(|top| *top > 1e-6).map(|top| Level::new(top.recip()));
             let range = Range::new(inverse(base.high)?, inverse(base.low)?);
             (false, argument.mul(range)?)
         }

@@ -20,11 +20,14 @@ mod ball;
 mod calls;
 mod compare;
 mod exact;
+mod exponents;
 mod expr;
 mod fast;
 mod field;
 mod identity;
+mod letters;
 mod lexer;
+mod logarithms;
 mod magnitude;
 mod modular;
 mod numeric;
@@ -34,6 +37,7 @@ mod powers;
 mod sample;
 mod terms;
 mod units;
+mod witness;
 
 use std::sync::Arc;
 

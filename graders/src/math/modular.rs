@@ -22,6 +22,7 @@ use super::affine::Fraction;
 use super::exact;
 use super::expr::{Binder, Bound, Expr};
 use super::field::{FIELDS, Field, Modulus};
+use super::letters::{binds, variables};
 
 /// What the test found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,53 +45,6 @@ const UNKNOWN: Proof = Proof { finding: Finding::Unknown, domain: false };
 /// The most variables whose signs are all combined; beyond, some combinations are left out and nothing is
 /// proved where signs matter.
 const MAX_SIGNED: usize = 4;
-
-/// The names of the variables of some expressions, in order.
-pub(super) fn variables(exprs: &[&Expr]) -> Vec<Box<str>> {
-    let mut names = Vec::new();
-    for expr in exprs {
-        collect(expr, &mut Vec::new(), &mut names);
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
-fn collect<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, names: &mut Vec<Box<str>>) {
-    match expr {
-        Expr::Variable(name) if !bound.contains(&&**name) => {
-            if names.len() < 1024 {
-                names.push(name.clone());
-            }
-        }
-        Expr::Power(base, exponent) => {
-            collect(base, bound, names);
-            collect(exponent, bound, names);
-        }
-        Expr::Bound(inner) => {
-            for end in inner.from.iter().chain(&inner.to) {
-                collect(end, bound, names);
-            }
-            let binds = binds(inner);
-            if binds {
-                bound.push(&inner.variable);
-            }
-            collect(&inner.body, bound, names);
-            if binds {
-                bound.pop();
-            }
-        }
-        other => other.children().iter().for_each(|part| collect(part, bound, names)),
-    }
-}
-
-/// Whether the variable is the operator's own: that of an indefinite integral or a derivative is not.
-fn binds(bound: &Bound) -> bool {
-    match bound.binder {
-        Binder::Sum | Binder::Product | Binder::Limit(_) => true,
-        Binder::Integral | Binder::Derivative(_) => bound.to.is_some(),
-    }
-}
 
 /// Compares two expressions.
 pub(super) fn compare(a: &Expr, b: &Expr) -> Proof {
@@ -118,7 +72,8 @@ pub(super) fn compare_integers(a: &Expr, b: &Expr) -> Proof {
                 class
             })
             .collect();
-        let proof = sides(&[a, b], &[(classes, known)], &mut |point| Some((point.value(a)?, point.value(b)?)));
+        let proof =
+            sides(&[a, b], &[(classes, known)], &mut |point| Some((point.value(a)?, point.value(b)?)));
         if proof.finding != Finding::Equal {
             return UNKNOWN;
         }
@@ -243,7 +198,12 @@ pub(super) struct Point<'a> {
 }
 
 impl<'a> Point<'a> {
-    fn new(field: &'static Field, names: &'a [Box<str>], complex: bool, classes: &'a [(u64, Vec<u64>)]) -> Self {
+    fn new(
+        field: &'static Field,
+        names: &'a [Box<str>],
+        complex: bool,
+        classes: &'a [(u64, Vec<u64>)],
+    ) -> Self {
         Self {
             field,
             names,
@@ -416,8 +376,7 @@ impl<'a> Point<'a> {
             match end {
                 // An infinite end has no value in a field.
                 Some(Expr::Infinity) => words.push(1),
-                Some(Expr::Product(factors))
-                    if matches!(factors.as_slice(), [Expr::Number(n), Expr::Infinity] if *n == RBig::NEG_ONE) =>
+                Some(Expr::Product(factors)) if matches!(factors.as_slice(), [Expr::Number(n), Expr::Infinity] if *n == RBig::NEG_ONE) =>
                 {
                     words.push(2);
                 }

@@ -3,9 +3,10 @@
 use dashu::rational::RBig;
 
 use super::ball::{Arithmetic, Ball};
-use super::calls::{as_logarithm, is_complex};
+use super::calls::as_logarithm;
 use super::exact;
 use super::expr::{Expr, Function};
+use super::letters::is_complex;
 use super::sample::Sample;
 
 pub(super) use super::identity::{Fuel, proportional, quotient_sign};
@@ -155,7 +156,11 @@ impl<'e> Evaluator<'e, '_> {
             (Function::Cos, [x]) => Some(arithmetic.sin_cos(x)?.1),
             (Function::Tan | Function::Cot, [x]) => {
                 let (sin, cos) = arithmetic.sin_cos(x)?;
-                if function == Function::Tan { arithmetic.div(&sin, &cos) } else { arithmetic.div(&cos, &sin) }
+                if function == Function::Tan {
+                    arithmetic.div(&sin, &cos)
+                } else {
+                    arithmetic.div(&cos, &sin)
+                }
             }
             (Function::Sec, [x]) => {
                 let cos = arithmetic.sin_cos(x)?.1;
@@ -183,7 +188,12 @@ impl<'e> Evaluator<'e, '_> {
                 arithmetic.arcsin(&inverse)
             }
             (
-                Function::Sinh | Function::Cosh | Function::Tanh | Function::Coth | Function::Sech | Function::Csch,
+                Function::Sinh
+                | Function::Cosh
+                | Function::Tanh
+                | Function::Coth
+                | Function::Sech
+                | Function::Csch,
                 [x],
             ) => {
                 let plus = arithmetic.exp(x)?;

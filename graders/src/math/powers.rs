@@ -8,20 +8,16 @@
 use dashu::base::{Sign, UnsignedAbs};
 use dashu::rational::RBig;
 
-use super::affine::{Affine, Base, Fraction, Gauss, Part};
+use super::affine::{Base, Fraction, Gauss, content, primes};
 use super::exact;
 use super::expr::{Expr, Function};
-use super::field::TURN;
 use super::modular::{Point, ROOT, integer_power};
-
-/// The largest factor that is looked for in a number.
-const MAX_FACTOR: u64 = 1_000;
 
 const HALF: Fraction = Fraction { top: 1, bottom: 2 };
 
 /// A product: a residue, and bases with the exponents that are not done yet.
 pub(super) struct Factors {
-    residue: u64,
+    pub(super) residue: u64,
     bases: Vec<(Base, Fraction)>,
 }
 
@@ -30,7 +26,7 @@ impl Factors {
         Self { residue, bases: Vec::new() }
     }
 
-    fn base(&mut self, base: Base, exponent: Fraction) -> Option<()> {
+    pub(super) fn base(&mut self, base: Base, exponent: Fraction) -> Option<()> {
         for (known, sum) in &mut self.bases {
             if *known == base {
                 *sum = sum.add(exponent)?;
@@ -46,7 +42,8 @@ impl Factors {
         for at in 0..self.bases.len() {
             let Some((Base::Magnitude(magnitude), power)) = self.bases.get(at).copied() else { continue };
             let atom = self.bases.iter_mut().find(|(base, exponent)| {
-                exponent.bottom % 2 == 0 && matches!(base, Base::Atom(value) if canonical(*value) == magnitude)
+                exponent.bottom % 2 == 0
+                    && matches!(base, Base::Atom(value) if canonical(*value) == magnitude)
             });
             if let Some((_, sum)) = atom {
                 *sum = sum.add(power)?;
@@ -59,78 +56,10 @@ impl Factors {
     }
 }
 
-/// A part of a logarithm: the logarithm of a base, or an expression itself.
-#[derive(Clone, Debug)]
-enum Ln<'e> {
-    /// The logarithm of e.
-    One,
-    Base(Base),
-    Itself(&'e Expr),
-}
-
 /// Factors of a product that are not split under a root: how many, and the product of their values.
 struct Rest<'e> {
     sums: Vec<(&'e Expr, Fraction)>,
     negative: bool,
-}
-
-/// The greatest rational number of which all coefficients of a sum are whole multiples.
-fn content(terms: &[Expr]) -> Fraction {
-    let mut gcd: Option<(u64, u64)> = None;
-    let common = |mut a: u64, mut b: u64| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    for term in terms {
-        let number = match term {
-            Expr::Number(n) => Some(n),
-            Expr::Product(factors) => match factors.first() {
-                Some(Expr::Number(n)) => Some(n),
-                _ => None,
-            },
-            _ => None,
-        };
-        let next = match number {
-            Some(n) => match Fraction::of(n) {
-                Some(n) if !n.is_zero() => (n.top.unsigned_abs(), n.bottom.unsigned_abs()),
-                _ => return Fraction::ONE,
-            },
-            None => (1, 1),
-        };
-        gcd = Some(match gcd {
-            None => next,
-            Some((top, bottom)) => {
-                let lcm = (bottom / common(bottom, next.1)).checked_mul(next.1);
-                let Some(lcm) = lcm else { return Fraction::ONE };
-                (common(top, next.0), lcm)
-            }
-        });
-    }
-    gcd.and_then(|(top, bottom)| Fraction::new(i128::from(top), i128::from(bottom))).unwrap_or(Fraction::ONE)
-}
-
-/// The primes of a whole number with their exponents; what has no small factor stands for a prime.
-fn primes(mut n: u64) -> Vec<(u64, i64)> {
-    let mut out = Vec::new();
-    let mut factor = 2;
-    while factor <= MAX_FACTOR && factor * factor <= n {
-        let mut count = 0;
-        while n.is_multiple_of(factor) {
-            n /= factor;
-            count += 1;
-        }
-        if count > 0 {
-            out.push((factor, count));
-        }
-        factor += if factor == 2 { 1 } else { 2 };
-    }
-    if n > 1 {
-        let root = n.isqrt();
-        out.push(if root * root == n { (root, 2) } else { (n, 1) });
-    }
-    out
 }
 
 impl Point<'_> {
@@ -201,7 +130,7 @@ impl Point<'_> {
         }
     }
 
-    fn multiply(&self, out: &mut Factors, value: u64, times: i64) -> Option<()> {
+    pub(super) fn multiply(&self, out: &mut Factors, value: u64, times: i64) -> Option<()> {
         let power = integer_power(self.base(), value, &times.into())?;
         out.residue = self.base().mul(out.residue, power);
         Some(())
@@ -228,11 +157,15 @@ impl Point<'_> {
             return self.push_atom(out, expr, outer);
         }
         // (b^2)^{1/2} is |b|; but where b^3 or √b has a root, b is of one sign.
-        if inner.top % 2 == 0 { self.push_magnitude(out, base, exponent) } else { self.push(out, base, exponent) }
+        if inner.top % 2 == 0 {
+            self.push_magnitude(out, base, exponent)
+        } else {
+            self.push(out, base, exponent)
+        }
     }
 
     /// Multiplies by a root of something that is not taken apart, or by its whole power.
-    fn push_atom(&mut self, out: &mut Factors, expr: &Expr, exponent: Fraction) -> Option<()> {
+    pub(super) fn push_atom(&mut self, out: &mut Factors, expr: &Expr, exponent: Fraction) -> Option<()> {
         let value = if exponent.is_integer() { self.monomial_or_value(expr)? } else { self.value(expr)? };
         if exponent.is_integer() {
             return self.multiply(out, value, exponent.top);
@@ -279,7 +212,12 @@ impl Point<'_> {
     }
 
     /// Multiplies by a power of `|expr|`.
-    pub(super) fn push_magnitude(&mut self, out: &mut Factors, expr: &Expr, exponent: Fraction) -> Option<()> {
+    pub(super) fn push_magnitude(
+        &mut self,
+        out: &mut Factors,
+        expr: &Expr,
+        exponent: Fraction,
+    ) -> Option<()> {
         self.charge(1)?;
         match expr {
             Expr::Number(n) => {
@@ -300,11 +238,13 @@ impl Point<'_> {
                 self.signed = true;
                 out.base(Base::Variable { root, negative: false }, exponent)
             }
-            Expr::Power(base, inner) if !self.strict() => match exact::value(inner).as_ref().and_then(Fraction::of) {
-                Some(inner) => self.push_magnitude(out, base, inner.mul(exponent)?),
-                // A real power with an exponent that is not rational is positive.
-                None => self.push(out, expr, exponent),
-            },
+            Expr::Power(base, inner) if !self.strict() => {
+                match exact::value(inner).as_ref().and_then(Fraction::of) {
+                    Some(inner) => self.push_magnitude(out, base, inner.mul(exponent)?),
+                    // A real power with an exponent that is not rational is positive.
+                    None => self.push(out, expr, exponent),
+                }
+            }
             Expr::Root(degree, inner) if !self.strict() => {
                 let exponent = exponent.mul(Fraction { top: 1, bottom: i64::from(*degree) })?;
                 self.push_magnitude(out, inner, exponent)
@@ -345,7 +285,7 @@ impl Point<'_> {
     }
 
     /// The value of a sum over its content.
-    fn primitive(&mut self, sum: &Expr, content: Fraction) -> Option<u64> {
+    pub(super) fn primitive(&mut self, sum: &Expr, content: Fraction) -> Option<u64> {
         let value = self.value(sum)?;
         let content = Self::fraction_in(self.base(), content)?;
         Some(self.base().mul(value, self.base().inverse(content)?))
@@ -472,7 +412,9 @@ impl Point<'_> {
     fn power_of(&mut self, base: Base, exponent: Fraction) -> Option<u64> {
         let modulus = self.base();
         let rest = |whole: i64| exponent.add(Fraction { top: whole.checked_neg()?, bottom: 1 });
-        let steps = |of: Fraction| Fraction::mul(of, Fraction { top: ROOT as i64, bottom: 1 }).filter(|n| n.is_integer());
+        let steps = |of: Fraction| {
+            Fraction::mul(of, Fraction { top: ROOT as i64, bottom: 1 }).filter(|n| n.is_integer())
+        };
         Some(match base {
             Base::Variable { root, negative } => {
                 if exponent.bottom % 2 == 0 {
@@ -549,460 +491,5 @@ impl Point<'_> {
             }
         };
         Some(modulus.mul(power, fraction))
-    }
-
-    /// Multiplies by a power with an exponent that is not rational.
-    fn push_symbolic(
-        &mut self,
-        out: &mut Factors,
-        expr: &Expr,
-        base: &Expr,
-        exponent: &Expr,
-        outer: Fraction,
-    ) -> Option<()> {
-        if self.strict() && !outer.is_integer() {
-            return self.push_atom(out, expr, outer);
-        }
-        if matches!(base, Expr::Euler) {
-            return self.push_exponential(out, exponent, Gauss::real(outer));
-        }
-        // b^{c \log_b u} is u^c.
-        if let Some((argument, times)) = logarithm_to(base, exponent)
-            && !self.strict()
-        {
-            return self.push(out, argument, times.mul(outer)?);
-        }
-        if let Some(number) = exact::value(base)
-            && number.numerator().sign() == Sign::Negative
-        {
-            let turned = Expr::Product(vec![Expr::Imaginary, Expr::Pi, exponent.clone()]);
-            self.push_exponential(out, &turned, Gauss::real(outer))?;
-            return self.push_symbolic(out, expr, &Expr::Number(-number), exponent, outer);
-        }
-        let constant = match self.affine(exponent) {
-            Some(form) if form.constant.im.is_zero() => form.constant.re,
-            _ => Fraction::ZERO,
-        };
-        let modulus = self.exponents();
-        let value = self.exponent(exponent)?;
-        let rest = modulus.sub(value, Self::fraction_in(modulus, constant)?);
-        let ln = self.ln(true, base)?;
-        let outer_value = Self::fraction_in(modulus, outer)?;
-        let power = modulus.number(modulus.mul(modulus.mul(rest, ln), outer_value));
-        self.opaque = true;
-        out.residue = self.base().mul(out.residue, self.base().pow(self.field.generator, power));
-        self.push(out, base, constant.mul(outer)?)
-    }
-
-    /// Multiplies by `e^{scale·exponent}`.
-    pub(super) fn push_exponential(&mut self, out: &mut Factors, exponent: &Expr, scale: Gauss) -> Option<()> {
-        let modulus = self.exponents();
-        let gauss = |number: Gauss| {
-            let im = modulus.mul(Self::fraction_in(modulus, number.im)?, self.field.exponent.imaginary);
-            Some(modulus.add(Self::fraction_in(modulus, number.re)?, im))
-        };
-        let mut rest = modulus.mul(self.exponent(exponent)?, gauss(scale)?);
-        let pi = Self::named(modulus, 1, &[]);
-        let form = self.affine(exponent).and_then(|form| form.scaled(scale));
-        self.euler = true;
-        self.opaque |= !form.as_ref().is_some_and(|form| form.is_constant() && form.constant.im.is_zero() && rest == gauss(form.constant).unwrap_or(0));
-        for (part, factor) in form.into_iter().flat_map(|form| form.parts) {
-            match part {
-                Part::Pi | Part::PiTimes(..) => {
-                    // e^{2πi n r} is a root of unity.
-                    let (class, value) = match part {
-                        Part::PiTimes(tag, class) => (class, Self::named(modulus, 7, &[tag])),
-                        _ => (1, modulus.one),
-                    };
-                    let turn = Gauss { re: Fraction::ZERO, im: factor.im };
-                    let whole_turn = 2 * factor.im.bottom.unsigned_abs();
-                    let divides = match part {
-                        Part::Pi => TURN.is_multiple_of(whole_turn),
-                        _ => self.class_modulus().is_multiple_of(whole_turn),
-                    };
-                    if factor.im.is_zero() || !divides || factor.im.bottom > 1 << 20 {
-                        continue;
-                    }
-                    let steps = i128::from(factor.im.top) * i128::from(class);
-                    let steps = steps.rem_euclid(i128::from(whole_turn)) as u64 * (TURN / whole_turn);
-                    out.residue = self.base().mul(out.residue, self.base().pow(self.field.zeta, steps));
-                    rest = modulus.sub(rest, modulus.mul(modulus.mul(gauss(turn)?, pi), value));
-                }
-                Part::Ln(base) => {
-                    if factor.re.is_zero() {
-                        continue;
-                    }
-                    let ln = self.ln_base(true, base);
-                    rest = modulus.sub(rest, modulus.mul(Self::fraction_in(modulus, factor.re)?, ln));
-                    self.push_base(out, base, factor.re)?;
-                }
-            }
-        }
-        let power = self.base().pow(self.field.generator, modulus.number(rest));
-        out.residue = self.base().mul(out.residue, power);
-        Some(())
-    }
-
-    fn push_base(&mut self, out: &mut Factors, base: Base, exponent: Fraction) -> Option<()> {
-        match base {
-            Base::Atom(value) if exponent.is_integer() => self.multiply(out, value, exponent.top),
-            _ => out.base(base, exponent),
-        }
-    }
-
-    /// The linear form of an exponent, or none where its numbers are too large.
-    fn affine(&mut self, expr: &Expr) -> Option<Affine> {
-        self.charge(1)?;
-        let zero = || Some(Affine::constant(Gauss::ZERO));
-        match expr {
-            Expr::Number(n) => Some(Affine::constant(Gauss::real(Fraction::of(n)?))),
-            Expr::Pi => Some(Affine::part(Part::Pi)),
-            Expr::Imaginary => Some(Affine::constant(Gauss::IMAGINARY)),
-            Expr::Variable(name) => match self.class(name) {
-                Some((class, _)) => {
-                    let whole = vec![(self.tag(name), class, Gauss::ONE)];
-                    Some(Affine { constant: Gauss::ZERO, parts: Vec::new(), whole })
-                }
-                None => zero(),
-            },
-            Expr::Sum(terms) => terms.iter().try_fold(Affine::constant(Gauss::ZERO), |sum, term| {
-                let term = self.affine(term)?;
-                sum.add(term)
-            }),
-            Expr::Product(factors) => factors.iter().try_fold(Affine::constant(Gauss::ONE), |product, factor| {
-                let factor = self.affine(factor)?;
-                product.mul(factor)
-            }),
-            Expr::Call(Function::Ln, arguments) => match arguments.as_slice() {
-                [inner] => self.affine_ln(inner),
-                _ => None,
-            },
-            Expr::Call(Function::Log, arguments) => match arguments.as_slice() {
-                [base, inner] => {
-                    let (top, bottom) = (self.affine_ln(inner)?, self.affine_ln(base)?);
-                    Some(quotient(&top, &bottom).unwrap_or(Affine::constant(Gauss::ZERO)))
-                }
-                _ => None,
-            },
-            Expr::Euler | Expr::Infinity | Expr::Apply(..) | Expr::Bound(_) => zero(),
-            other => match exact::value(other) {
-                Some(exact) => Some(Affine::constant(Gauss::real(Fraction::of(&exact)?))),
-                None => zero(),
-            },
-        }
-    }
-
-    fn affine_ln(&mut self, expr: &Expr) -> Option<Affine> {
-        let mut parts = Vec::new();
-        self.decompose(expr, Fraction::ONE, None, &mut parts)?;
-        let mut sum = Affine::constant(Gauss::ZERO);
-        for (part, times, by) in parts {
-            let form = match part {
-                Ln::One => Affine::constant(Gauss::ONE),
-                Ln::Base(base) => Affine::part(Part::Ln(base)),
-                Ln::Itself(expr) => self.affine(expr)?,
-            };
-            let form = match by {
-                Some(by) => self.affine(by)?.mul(form)?,
-                None => form,
-            };
-            sum = sum.add(form.scaled(Gauss::real(times))?)?;
-        }
-        Some(sum)
-    }
-
-    /// The value of `\ln` or `\log` in the base or in the field of exponents; none for another function.
-    pub(super) fn ln_call(
-        &mut self,
-        exponents: bool,
-        function: Function,
-        arguments: &[Expr],
-    ) -> Option<Option<u64>> {
-        let modulus = if exponents { self.exponents() } else { self.base() };
-        Some(match (function, arguments) {
-            (Function::Ln, [inner]) => Some(self.ln(exponents, inner)?),
-            (Function::Log, [base, inner]) => {
-                let (top, bottom) = (self.ln(exponents, inner)?, self.ln(exponents, base)?);
-                Some(modulus.mul(top, modulus.inverse(bottom)?))
-            }
-            _ => None,
-        })
-    }
-
-    /// The value of a logarithm.
-    fn ln(&mut self, exponents: bool, expr: &Expr) -> Option<u64> {
-        let mut parts = Vec::new();
-        self.decompose(expr, Fraction::ONE, None, &mut parts)?;
-        let modulus = if exponents { self.exponents() } else { self.base() };
-        let mut sum = 0;
-        for (part, times, by) in parts {
-            let mut value = match part {
-                Ln::One => modulus.one,
-                Ln::Base(base) => self.ln_base(exponents, base),
-                Ln::Itself(expr) => self.at(exponents, expr)?,
-            };
-            if let Some(by) = by {
-                value = modulus.mul(value, self.at(exponents, by)?);
-            }
-            sum = modulus.add(sum, modulus.mul(value, Self::fraction_in(modulus, times)?));
-        }
-        Some(sum)
-    }
-
-    fn at(&mut self, exponents: bool, expr: &Expr) -> Option<u64> {
-        if exponents { self.exponent(expr) } else { self.value(expr) }
-    }
-
-    /// The logarithm of a base.
-    fn ln_base(&mut self, exponents: bool, base: Base) -> u64 {
-        self.opaque = true;
-        let words = match base {
-            Base::Prime(prime) => [0, prime],
-            Base::Variable { root, .. } => [1, root],
-            // Where ln E is real, E is its own magnitude.
-            Base::Atom(value) | Base::Magnitude(value) => [2, self.canonical(value).0],
-        };
-        Self::named(if exponents { self.exponents() } else { self.base() }, 24, &words)
-    }
-
-    /// Writes a logarithm as a sum of others: parts, rational factors and at most one factor more.
-    fn decompose<'e>(
-        &mut self,
-        expr: &'e Expr,
-        times: Fraction,
-        by: Option<&'e Expr>,
-        out: &mut Vec<(Ln<'e>, Fraction, Option<&'e Expr>)>,
-    ) -> Option<()> {
-        self.charge(1)?;
-        if !matches!(expr, Expr::Number(_)) {
-            self.domain = true;
-        }
-        let real = !self.strict();
-        match expr {
-            Expr::Number(n) if n.numerator().sign() == Sign::Positive && !n.is_zero() => {
-                self.decompose_number(n, times, by, out)
-            }
-            Expr::Euler => {
-                out.push((Ln::One, times, by));
-                Some(())
-            }
-            Expr::Variable(name) if !self.is_bound(name) => {
-                let (root, negative) = self.variable(name)?;
-                self.signed = true;
-                if negative {
-                    // Not real, unless a complex logarithm is meant.
-                    return None;
-                }
-                out.push((Ln::Base(Base::Variable { root, negative: false }), times, by));
-                Some(())
-            }
-            Expr::Power(base, exponent) if real => match exact::value(exponent) {
-                Some(exponent) => {
-                    let exponent = Fraction::of(&exponent)?;
-                    let times = times.mul(exponent)?;
-                    if exponent.top % 2 == 0 {
-                        return self.decompose_magnitude(base, times, by, out);
-                    }
-                    self.decompose(base, times, by, out)
-                }
-                None if by.is_none() && **base == Expr::Euler => {
-                    out.push((Ln::Itself(exponent), times, None));
-                    Some(())
-                }
-                None if by.is_none() => self.decompose(base, times, Some(exponent), out),
-                None => self.decompose_atom(expr, times, by, out),
-            },
-            Expr::Root(degree, inner) if real => {
-                self.decompose(inner, times.mul(Fraction { top: 1, bottom: i64::from(*degree) })?, by, out)
-            }
-            Expr::Call(Function::Abs, arguments) if real => match arguments.as_slice() {
-                [inner] => self.decompose_magnitude(inner, times, by, out),
-                _ => None,
-            },
-            Expr::Product(factors) if real => {
-                // The product is positive, so its logarithm is that of the magnitudes; a single factor of
-                // unknown sign has the sign of all the others.
-                let mut negative = false;
-                let mut open = 0;
-                for factor in factors {
-                    match factor {
-                        Expr::Number(n) => negative ^= n.numerator().sign() == Sign::Negative,
-                        Expr::Variable(name) => match self.variable(name) {
-                            Some((_, sign)) => negative ^= sign,
-                            None => open += 1,
-                        },
-                        Expr::Pi | Expr::Euler => {}
-                        _ => open += 1,
-                    }
-                }
-                self.signed = true;
-                if open == 0 && negative {
-                    return None;
-                }
-                for factor in factors {
-                    match factor {
-                        Expr::Number(_) | Expr::Variable(_) | Expr::Pi | Expr::Euler => {
-                            self.decompose_magnitude(factor, times, by, out)?;
-                        }
-                        _ if open == 1 && !negative => self.decompose(factor, times, by, out)?,
-                        _ => self.decompose_magnitude(factor, times, by, out)?,
-                    }
-                }
-                Some(())
-            }
-            Expr::Sum(terms) if real => {
-                let content = content(terms);
-                self.decompose_fraction(content, times, by, out)?;
-                let value = self.primitive(expr, content)?;
-                out.push((Ln::Base(Base::Atom(value)), times, by));
-                (value != 0).then_some(())
-            }
-            _ => self.decompose_atom(expr, times, by, out),
-        }
-    }
-
-    fn decompose_fraction<'e>(
-        &mut self,
-        n: Fraction,
-        times: Fraction,
-        by: Option<&'e Expr>,
-        out: &mut Vec<(Ln<'e>, Fraction, Option<&'e Expr>)>,
-    ) -> Option<()> {
-        self.decompose_number(&RBig::from_parts(n.top.into(), n.bottom.unsigned_abs().into()), times, by, out)
-    }
-
-    fn decompose_number<'e>(
-        &mut self,
-        n: &RBig,
-        times: Fraction,
-        by: Option<&'e Expr>,
-        out: &mut Vec<(Ln<'e>, Fraction, Option<&'e Expr>)>,
-    ) -> Option<()> {
-        for (part, sign) in [(n.numerator().unsigned_abs(), 1), (n.denominator().clone(), -1)] {
-            if part.is_one() {
-                continue;
-            }
-            self.charge(20)?;
-            if let Ok(small) = u64::try_from(&part) {
-                for (prime, count) in primes(small) {
-                    let times = times.mul(Fraction { top: sign * count, bottom: 1 })?;
-                    out.push((Ln::Base(Base::Prime(prime)), times, by));
-                }
-            } else {
-                let value = self.base().residue(part % self.base().order);
-                let times = times.mul(Fraction { top: sign, bottom: 1 })?;
-                out.push((Ln::Base(Base::Atom(value)), times, by));
-            }
-        }
-        Some(())
-    }
-
-    fn decompose_atom<'e>(
-        &mut self,
-        expr: &Expr,
-        times: Fraction,
-        by: Option<&'e Expr>,
-        out: &mut Vec<(Ln<'e>, Fraction, Option<&'e Expr>)>,
-    ) -> Option<()> {
-        let value = self.value(expr)?;
-        if value == 0 {
-            return None;
-        }
-        // Complex numbers of opposite signs have different logarithms.
-        let value = if self.strict() { Self::named(self.base(), 25, &[value]) } else { value };
-        out.push((Ln::Base(Base::Atom(value)), times, by));
-        Some(())
-    }
-
-    /// The same for the logarithm of a magnitude.
-    fn decompose_magnitude<'e>(
-        &mut self,
-        expr: &'e Expr,
-        times: Fraction,
-        by: Option<&'e Expr>,
-        out: &mut Vec<(Ln<'e>, Fraction, Option<&'e Expr>)>,
-    ) -> Option<()> {
-        self.charge(1)?;
-        match expr {
-            Expr::Number(n) if !n.is_zero() => {
-                let positive = if n.numerator().sign() == Sign::Negative { -n } else { n.clone() };
-                self.decompose_number(&positive, times, by, out)
-            }
-            Expr::Variable(name) if !self.is_bound(name) => {
-                let (root, _) = self.variable(name)?;
-                self.signed = true;
-                out.push((Ln::Base(Base::Variable { root, negative: false }), times, by));
-                Some(())
-            }
-            Expr::Product(factors) => {
-                factors.iter().try_for_each(|factor| self.decompose_magnitude(factor, times, by, out))
-            }
-            Expr::Power(base, exponent) => match exact::value(exponent).as_ref().and_then(Fraction::of) {
-                Some(exponent) => self.decompose_magnitude(base, times.mul(exponent)?, by, out),
-                None => self.decompose(expr, times, by, out),
-            },
-            Expr::Root(degree, inner) => {
-                let times = times.mul(Fraction { top: 1, bottom: i64::from(*degree) })?;
-                self.decompose_magnitude(inner, times, by, out)
-            }
-            Expr::Call(Function::Abs, arguments) => match arguments.as_slice() {
-                [inner] => self.decompose_magnitude(inner, times, by, out),
-                _ => None,
-            },
-            Expr::Sum(terms) => {
-                let content = content(terms);
-                self.decompose_fraction(content, times, by, out)?;
-                let value = self.primitive(expr, content)?;
-                out.push((Ln::Base(Base::Magnitude(self.canonical(value).0)), times, by));
-                (value != 0).then_some(())
-            }
-            Expr::Pi | Expr::Euler => self.decompose(expr, times, by, out),
-            other => {
-                let value = self.value(other)?;
-                out.push((Ln::Base(Base::Magnitude(self.canonical(value).0)), times, by));
-                (value != 0).then_some(())
-            }
-        }
-    }
-}
-
-/// The argument and factor of an exponent that is a logarithm to this base, times a rational number.
-fn logarithm_to<'e>(base: &Expr, exponent: &'e Expr) -> Option<(&'e Expr, Fraction)> {
-    let argument = |expr: &'e Expr| match expr {
-        Expr::Call(Function::Log, arguments) => match arguments.as_slice() {
-            [known, argument] if known == base => Some(argument),
-            _ => None,
-        },
-        _ => None,
-    };
-    if let Expr::Product(factors) = exponent {
-        let mut found = None;
-        let mut times = Fraction::ONE;
-        for factor in factors {
-            match (argument(factor), &found) {
-                (Some(argument), None) => found = Some(argument),
-                _ => times = times.mul(Fraction::of(&exact::value(factor)?)?)?,
-            }
-        }
-        return Some((found?, times));
-    }
-    Some((argument(exponent)?, Fraction::ONE))
-}
-
-/// The rational number that one logarithm is of another, where both are of one base.
-fn quotient(top: &Affine, bottom: &Affine) -> Option<Affine> {
-    match (top.parts.as_slice(), bottom.parts.as_slice()) {
-        ([(p, x)], [(q, y)]) if p == q && top.constant.is_zero() && bottom.constant.is_zero() => {
-            let inverse = Fraction::new(i128::from(y.re.bottom), i128::from(y.re.top))?;
-            Some(Affine::constant(Gauss::real(x.re.mul(inverse)?)))
-        }
-        _ => None,
-    }
-}
-
-impl Point<'_> {
-    /// The constant term of an expression, where it is real.
-    pub(super) fn constant_of(&mut self, expr: &Expr) -> Option<Fraction> {
-        self.affine(expr).map(|form| form.constant).filter(|constant| constant.im.is_zero()).map(|c| c.re)
     }
 }

@@ -3,10 +3,11 @@
 use dashu::base::{BitTest, UnsignedAbs};
 use dashu::rational::RBig;
 
-use super::calls::{as_logarithm, is_complex};
+use super::calls::as_logarithm;
 use super::exact;
 use super::expr::{Expr, Function};
 use super::fast::Fast;
+use super::letters::is_complex;
 
 /// The variables with a value for each.
 #[derive(Clone, Debug)]
@@ -62,7 +63,8 @@ fn scrambled(mut hash: u64) -> u64 {
 impl Coordinate {
     fn new(numerator: i64, denominator: u64) -> Self {
         let fast = numerator as f64 / denominator as f64;
-        let fast = if numerator.unsigned_abs() < 1 << 53 { Some(Fast::exact(fast)) } else { Fast::rounded(fast) };
+        let fast =
+            if numerator.unsigned_abs() < 1 << 53 { Some(Fast::exact(fast)) } else { Fast::rounded(fast) };
         Self {
             exact: RBig::from_parts(numerator.into(), denominator.into()),
             fast: fast.unwrap_or(Fast::exact(0.0)),
@@ -94,7 +96,9 @@ impl Sample {
             let numerator = i64::try_from(magnitude.saturating_mul(scale)).unwrap_or(1);
             Coordinate::new(if negative { -numerator } else { numerator }, STEPS)
         };
-        Self { values: names.iter().enumerate().map(|(at, name)| (name.clone(), coordinate(at, name))).collect() }
+        Self {
+            values: names.iter().enumerate().map(|(at, name)| (name.clone(), coordinate(at, name))).collect(),
+        }
     }
 
     /// The points at which expressions of these variables are compared.
@@ -152,8 +156,8 @@ impl Sample {
             .flat_map(|point| {
                 let forward = names.iter().enumerate().map(|(at, name)| (name.clone(), step(point, at)));
                 let backward = names.iter().enumerate();
-                let backward =
-                    backward.map(|(at, name)| (name.clone(), step(point, names.len().saturating_sub(at + 1))));
+                let backward = backward
+                    .map(|(at, name)| (name.clone(), step(point, names.len().saturating_sub(at + 1))));
                 [Self { values: forward.collect() }, Self { values: backward.collect() }]
             })
             .collect()
@@ -171,7 +175,7 @@ impl Sample {
 }
 
 /// The largest number near which points are chosen, and the most numbers that are considered.
-const MAX_SCALE: u64 = 1 << 46;
+const MAX_SCALE: u64 = 1 << 48;
 const MAX_NUMBERS: usize = 8;
 
 /// The magnitudes of the numbers in an expression; false where one is too large for points near it, or there
@@ -179,7 +183,9 @@ const MAX_NUMBERS: usize = 8;
 pub(super) fn numbers(expr: &Expr, out: &mut Vec<u64>) -> bool {
     if let Some(n) = exact::value(expr) {
         for part in [n.numerator().unsigned_abs(), n.denominator().clone()] {
-            let Some(part) = u64::try_from(&part).ok().filter(|part| *part <= MAX_SCALE) else { return false };
+            let Some(part) = u64::try_from(&part).ok().filter(|part| *part <= MAX_SCALE) else {
+                return false;
+            };
             if part > 4 && !out.contains(&part) {
                 out.push(part);
             }
