@@ -33,6 +33,12 @@ const MAX_PRECISION: usize = 4096;
 /// The fewest points at which two expressions with variables must agree, and the most that are confirmed.
 const MIN_POINTS: usize = 3;
 const MAX_CONFIRMED: usize = 4;
+/// The deepest nesting that is looked into.
+const MAX_DEPTH: u32 = 256;
+/// The most steps at machine precision in one comparison.
+const MAX_LOOKS: u32 = 120_000;
+/// Points with whole coordinates at which a difference would have shown.
+const WHOLE_POINTS: usize = 6;
 
 const fn outcome(finding: Finding, method: &'static str) -> Outcome {
     Outcome { finding, method }
@@ -92,8 +98,11 @@ pub(super) fn compare(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
         }
         return outcome(Finding::Different, "exact");
     }
-    if fuel.burn(1).is_none() {
-        return outcome(Finding::Unknown, "fuel");
+    // Constants are worked out once and not at every point.
+    let (Some(a), Some(b)) = (folded(a, 0), folded(b, 0)) else { return outcome(Finding::Unknown, "fuel") };
+    let (a, b) = (&a, &b);
+    if a == b {
+        return outcome(Finding::Equal, "exact");
     }
     let opaque = |part: &Expr| matches!(part, Expr::Apply(..) | Expr::Bound(_));
     if !a.any(&opaque) && !b.any(&opaque) {
@@ -116,6 +125,41 @@ pub(super) fn compare(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
     found
 }
 
+/// The expression with its rational parts worked out.
+fn folded(expr: &Expr, depth: u32) -> Option<Expr> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let all = |parts: &[Expr]| parts.iter().map(|part| folded(part, depth + 1)).collect::<Option<Vec<_>>>();
+    let with = match expr {
+        Expr::Sum(parts) => Expr::Sum(all(parts)?),
+        Expr::Product(parts) => Expr::Product(all(parts)?),
+        Expr::Call(function, parts) => Expr::Call(*function, all(parts)?),
+        Expr::Root(degree, inner) => Expr::Root(*degree, Box::new(folded(inner, depth + 1)?)),
+        Expr::Power(base, exponent) => {
+            Expr::Power(Box::new(folded(base, depth + 1)?), Box::new(folded(exponent, depth + 1)?))
+        }
+        other => return Some(other.clone()),
+    };
+    let number = |part: &Expr| matches!(part, Expr::Number(_));
+    let constant = match &with {
+        Expr::Power(base, exponent) => number(base) && number(exponent),
+        other => other.children().iter().all(number),
+    };
+    match constant.then(|| exact::value(&with)).flatten() {
+        Some(value) => Some(Expr::Number(value)),
+        None => Some(with),
+    }
+}
+
+/// The parts of an expression, counted.
+fn size(expr: &Expr) -> u32 {
+    1 + match expr {
+        Expr::Power(base, exponent) => size(base) + size(exponent),
+        other => other.children().iter().map(size).sum(),
+    }
+}
+
 /// Whether a value is certainly finite where it is one.
 fn is_finite(expr: &Expr) -> bool {
     exact::value(expr).is_some()
@@ -125,7 +169,7 @@ fn is_finite(expr: &Expr) -> bool {
 /// The expression with everything that only the problem defines replaced by a variable that is named by its
 /// value. `sure` is cleared where two names may stand for the same.
 fn named(expr: &Expr, sure: &mut bool, depth: u32) -> Option<Expr> {
-    if depth > 128 {
+    if depth > MAX_DEPTH {
         return None;
     }
     let mut all =
@@ -162,26 +206,32 @@ fn look(expr: &Expr, sample: &Sample, complex: bool) -> Option<Fast> {
 struct Seen {
     /// The points at which both sides have a value.
     usable: Vec<Sample>,
-    /// Whether the values agreed to nine digits at all of them.
-    close: bool,
     apart: Option<(Sample, Fast, Fast)>,
+    /// Steps that may still be taken.
+    steps: u32,
 }
 
 impl Seen {
     const fn new() -> Self {
-        Self { usable: Vec::new(), close: true, apart: None }
+        Self { usable: Vec::new(), apart: None, steps: MAX_LOOKS }
     }
 
     /// Looks at more points, until one tells the two apart.
     fn look(&mut self, a: &Expr, b: &Expr, samples: Vec<Sample>, complex: bool) -> bool {
         for sample in samples {
-            let Some(x) = look(a, &sample, complex) else { continue };
-            let Some(y) = look(b, &sample, complex) else { continue };
+            if self.steps == 0 {
+                return false;
+            }
+            let mut eye = Eye::new(&sample, complex);
+            let values = eye.value(a).and_then(|x| Some((x, eye.value(b)?)));
+            self.steps = self.steps.saturating_sub(eye.taken());
+            let Some((x, y)) = values.filter(|(x, y)| complex || (x.is_real() && y.is_real())) else {
+                continue;
+            };
             if x.is_apart(y) {
                 self.apart = Some((sample, x, y));
                 return true;
             }
-            self.close &= x.agrees(y);
             self.usable.push(sample);
         }
         false
@@ -224,8 +274,15 @@ fn decide(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
     let mut later = Sample::real(names);
     let first: Vec<Sample> = later.drain(..later.len().min(2)).collect();
     let mut seen = Seen::new();
+    let size = size(a).saturating_add(size(b));
+    if fuel.burn(1 + size / 8).is_none() {
+        return outcome(Finding::Unknown, "fuel");
+    }
     seen.look(a, b, first, traits.complex);
     if seen.apart.is_none() {
+        if fuel.burn(size.saturating_mul(3)).is_none() {
+            return outcome(Finding::Unknown, "fuel");
+        }
         let proof = modular::compare(a, b);
         match proof.finding {
             Finding::Equal if !proof.domain => return outcome(Finding::Equal, "modular"),
@@ -264,6 +321,10 @@ fn decide(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
             if proof.finding == Finding::Equal && (!proof.domain || !whole.usable.is_empty()) {
                 return outcome(Finding::Equal, "integers");
             }
+            // Nothing is known against it where it counts.
+            if whole.usable.len() >= WHOLE_POINTS {
+                return outcome(Finding::Unknown, "integers");
+            }
         } else if seen.apart.is_none() {
             seen.apart = whole.apart;
         }
@@ -288,6 +349,9 @@ fn confirm(a: &Expr, b: &Expr, traits: &Traits, mut seen: Seen, fuel: &mut Fuel)
         }
         let Some(samples) = Sample::scaled(names, &written) else { return Finding::Unknown };
         seen.look(a, b, samples, traits.complex);
+        if seen.steps == 0 && seen.apart.is_none() {
+            return Finding::Unknown;
+        }
     }
     if let Some(apart) = seen.apart.take() {
         fuel.saw(apart);

@@ -48,7 +48,8 @@ const MAX_SIGNED: usize = 4;
 
 /// Compares two expressions.
 pub(super) fn compare(a: &Expr, b: &Expr) -> Proof {
-    sides(&[a, b], &[], &mut |point| Some((point.value(a)?, point.value(b)?)))
+    let mut work = MAX_WORK;
+    sides(&[a, b], &[], &mut work, &mut |point| Some((point.value(a)?, point.value(b)?)))
 }
 
 /// Compares two expressions for whole values of all their variables.
@@ -62,6 +63,7 @@ pub(super) fn compare_integers(a: &Expr, b: &Expr) -> Proof {
         _ => return UNKNOWN,
     };
     let mut domain = false;
+    let mut work = 2 * MAX_WORK;
     for combination in 0..classes.pow(names.len() as u32) {
         let mut rest = combination;
         let known: Vec<u64> = names
@@ -72,8 +74,8 @@ pub(super) fn compare_integers(a: &Expr, b: &Expr) -> Proof {
                 class
             })
             .collect();
-        let proof =
-            sides(&[a, b], &[(classes, known)], &mut |point| Some((point.value(a)?, point.value(b)?)));
+        let known = [(classes, known)];
+        let proof = sides(&[a, b], &known, &mut work, &mut |point| Some((point.value(a)?, point.value(b)?)));
         if proof.finding != Finding::Equal {
             return UNKNOWN;
         }
@@ -85,7 +87,8 @@ pub(super) fn compare_integers(a: &Expr, b: &Expr) -> Proof {
 /// Whether two expressions are proportional: whether `f(x) g(y) = g(x) f(y)` at random points `x` and `y`.
 pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
     let mut zero = false;
-    let proof = sides(&[f, g], &[], &mut |point| {
+    let mut work = MAX_WORK;
+    let proof = sides(&[f, g], &[], &mut work, &mut |point| {
         let (fx, gx) = (point.value(f)?, point.value(g)?);
         point.salt = 1;
         let (fy, gy) = (point.value(f)?, point.value(g)?);
@@ -129,14 +132,17 @@ pub(super) fn has_imaginary(expr: &Expr) -> bool {
 
 type Values<'a> = dyn FnMut(&mut Point<'_>) -> Option<(u64, u64)> + 'a;
 
-fn sides(exprs: &[&Expr], classes: &[(u64, Vec<u64>)], values: &mut Values<'_>) -> Proof {
+fn sides(exprs: &[&Expr], classes: &[(u64, Vec<u64>)], work: &mut u32, values: &mut Values<'_>) -> Proof {
     let names = variables(exprs);
     let complex = exprs.iter().any(|expr| has_imaginary(expr));
     let mut domain = false;
     let mut signs = 1;
     for field in &FIELDS {
         let mut point = Point::new(field, &names, complex, classes);
-        let Some((x, y)) = values(&mut point) else { return UNKNOWN };
+        point.work = *work;
+        let found = values(&mut point);
+        *work = point.work;
+        let Some((x, y)) = found else { return UNKNOWN };
         if point.signed {
             signs = 1_u32 << names.len().min(MAX_SIGNED);
         }
@@ -155,7 +161,10 @@ fn sides(exprs: &[&Expr], classes: &[(u64, Vec<u64>)], values: &mut Values<'_>) 
     for pattern in 1..signs {
         let mut point = Point::new(field, &names, complex, classes);
         point.pattern = pattern;
-        match values(&mut point) {
+        point.work = *work;
+        let found = values(&mut point);
+        *work = point.work;
+        match found {
             Some((x, y)) if x != y => return UNKNOWN,
             None if point.exhausted() => return UNKNOWN,
             _ => {}
@@ -165,8 +174,8 @@ fn sides(exprs: &[&Expr], classes: &[(u64, Vec<u64>)], values: &mut Values<'_>) 
     Proof { finding: Finding::Equal, domain: domain || signs > 1 }
 }
 
-/// The most elementary steps of one comparison at one point.
-const MAX_WORK: u32 = 12_000;
+/// The most elementary steps of one comparison, at all of its points together.
+const MAX_WORK: u32 = 60_000;
 
 /// The root of its magnitude as which a variable is drawn: every fractional power with a denominator that
 /// divides this exists.

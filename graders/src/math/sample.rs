@@ -203,15 +203,20 @@ const MAX_STEPS: u32 = 20_000;
 
 /// Evaluates at a point with machine precision.
 pub(super) struct Eye<'a> {
-    pub(super) sample: &'a Sample,
+    sample: &'a Sample,
     /// Whether numbers may be complex; else what is not real has no value.
-    pub(super) complex: bool,
-    pub(super) steps: u32,
+    complex: bool,
+    steps: u32,
 }
 
 impl<'a> Eye<'a> {
     pub(super) const fn new(sample: &'a Sample, complex: bool) -> Self {
         Self { sample, complex, steps: MAX_STEPS }
+    }
+
+    /// The steps that were taken.
+    pub(super) const fn taken(&self) -> u32 {
+        MAX_STEPS - self.steps
     }
 
     pub(super) fn value(&mut self, expr: &Expr) -> Option<Fast> {
