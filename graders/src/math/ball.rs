@@ -300,7 +300,7 @@ impl Arithmetic {
     }
 
     /// So many digits of the middle.
-    pub(super) fn text(&self, a: &Ball, digits: usize) -> String {
+    pub(super) fn text(a: &Ball, digits: usize) -> String {
         let part = |x: &Float| {
             let bits = digits * 4 + 16;
             let decimal = x.clone().with_precision(bits).value().with_base_and_precision::<10>(digits);

@@ -102,7 +102,7 @@ impl Point<'_> {
                 let wave = self.wave(x, Gauss::ONE)?;
                 self.ratio(function, wave, self.base().one)
             }
-            (F::Ln, [_]) | (F::Log, [_, _]) => self.ln_call(false, function, arguments)?,
+            (F::Ln, [_]) | (F::Log, [_, _]) => self.ln_call(false, function, arguments),
             (F::Abs, [x]) => {
                 let mut factors = Factors::new(self.base().one);
                 self.push_magnitude(&mut factors, x, Fraction::ONE)?;
@@ -256,8 +256,14 @@ impl Point<'_> {
     /// A whole number comes out of the floor and the ceiling, which is minus the floor of the negative.
     fn floor(&mut self, function: Function, x: &Expr) -> Option<u64> {
         let modulus = self.base();
-        let shift = self.constant_of(x).map_or(0, Fraction::floor);
+        let constant = self.constant_of(x).unwrap_or(Fraction::ZERO);
+        let shift = constant.floor();
         let value = self.value(x)?;
+        if value == Self::fraction_in(modulus, constant)? {
+            // All that varies has cancelled.
+            let up = function == Function::Ceil && !constant.is_integer();
+            return Some(modulus.signed(if up { shift.checked_add(1)? } else { shift }));
+        }
         let rest = modulus.sub(value, modulus.signed(shift));
         let (rest, ceil) = match function {
             Function::Ceil => (modulus.negative(rest), true),
@@ -282,7 +288,7 @@ impl Point<'_> {
         let rest = modulus.sub(value, modulus.signed(shift));
         let mut product = self.unknown(32, &[rest]);
         for step in 1..=shift.unsigned_abs() {
-            let step = step as i64;
+            let step = i64::try_from(step).ok()?;
             product = if shift > 0 {
                 modulus.mul(product, modulus.add(rest, modulus.signed(step)))
             } else {
@@ -348,7 +354,10 @@ impl Point<'_> {
 pub(super) fn conjugate(expr: &Expr) -> Option<Expr> {
     let all = |parts: &[Expr]| parts.iter().map(conjugate).collect::<Option<Vec<_>>>();
     Some(match expr {
-        Expr::Number(_) | Expr::Pi | Expr::Euler => expr.clone(),
+        Expr::Number(_)
+        | Expr::Pi
+        | Expr::Euler
+        | Expr::Call(Function::Abs | Function::Re | Function::Im | Function::Arg, _) => expr.clone(),
         Expr::Imaginary => Expr::Imaginary.negated(),
         Expr::Variable(name) if !is_complex(name) => expr.clone(),
         Expr::Sum(parts) => Expr::Sum(all(parts)?),
@@ -377,7 +386,6 @@ pub(super) fn conjugate(expr: &Expr) -> Option<Expr> {
             | Function::Conjugate),
             parts,
         ) => Expr::Call(*function, all(parts)?),
-        Expr::Call(Function::Abs | Function::Re | Function::Im | Function::Arg, _) => expr.clone(),
         _ => return None,
     })
 }

@@ -121,7 +121,7 @@ impl Fast {
 
     pub(super) fn inverse(self) -> Option<Self> {
         let below = self.size().1;
-        if below <= 2.0 * self.radius || below < 1e-140 || below > 1e140 {
+        if below <= 2.0 * self.radius || !(1e-140..=1e140).contains(&below) {
             return None;
         }
         let radius = self.radius / (below * (below - self.radius)) + 8.0 * UNIT / below;

@@ -385,7 +385,7 @@ impl Pair<'_, '_> {
             for sample in Sample::real(names) {
                 let Some((x, y)) = self.balls(&mut low, &sample, complex) else { continue };
                 if low.position(&x, &y) == Position::Apart {
-                    return self.differ(&low, sample, &x, &y);
+                    return self.differ(&sample, &x, &y);
                 }
                 seen.usable.push(sample);
             }
@@ -416,16 +416,16 @@ impl Pair<'_, '_> {
             let Some((x, y)) = self.balls(&mut high, &sample, complex) else { return Finding::Unknown };
             match high.position(&x, &y) {
                 Position::Together => {}
-                Position::Apart => return self.differ(&high, sample, &x, &y),
+                Position::Apart => return self.differ(&sample, &x, &y),
                 Position::Unclear => return Finding::Unknown,
             }
         }
         Finding::Equal
     }
 
-    fn differ(&mut self, arithmetic: &Arithmetic, sample: Sample, x: &Ball, y: &Ball) -> Finding {
+    fn differ(&mut self, sample: &Sample, x: &Ball, y: &Ball) -> Finding {
         // As many digits as it takes to tell them apart.
-        let text = |digits| (arithmetic.text(x, digits), arithmetic.text(y, digits));
+        let text = |digits| (Arithmetic::text(x, digits), Arithmetic::text(y, digits));
         let values = [6, 15, 40].map(text).into_iter().find(|(x, y)| x != y).unwrap_or_else(|| text(100));
         self.fuel.witness = Some(Witness { point: sample.named(), values });
         Finding::Different
@@ -435,9 +435,12 @@ impl Pair<'_, '_> {
 /// Whether `f` and `g` are proportional: whether `f(x) g(x₀) = g(x) f(x₀)` at every point `x`, with a point
 /// `x₀` where neither is zero.
 pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
-    let decided = modular::proportional(f, g);
-    if decided != Finding::Unknown {
-        return decided;
+    let proof = modular::proportion(f, g);
+    if proof.finding != Finding::Unknown && !proof.domain {
+        return proof.finding;
+    }
+    if fuel.burn(size(f).saturating_add(size(g)).saturating_mul(4)).is_none() {
+        return Finding::Unknown;
     }
     let traits = traits(f, g);
     let mut samples = Sample::real(&traits.names);
@@ -465,7 +468,14 @@ pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
     }
     let precision = POINT_PRECISION + 2 * (literal_bits(f) + literal_bits(g));
     let [origin, rest @ ..] = usable.as_slice() else { return Finding::Unknown };
-    if rest.len() < MIN_POINTS || traits.jumps || precision > MAX_PRECISION {
+    if rest.len() < MIN_POINTS {
+        return Finding::Unknown;
+    }
+    // The factor was the same wherever signs are, and for each combination of signs the rest is proved.
+    if proof.finding == Finding::Equal {
+        return Finding::Equal;
+    }
+    if traits.jumps || precision > MAX_PRECISION {
         return Finding::Unknown;
     }
     let mut pair = Pair { a: f, b: g, fuel, traits: &traits };

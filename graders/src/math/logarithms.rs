@@ -24,22 +24,17 @@ pub(super) enum Ln<'e> {
 pub(super) type Summand<'e> = (Ln<'e>, Fraction, Option<&'e Expr>);
 
 impl Point<'_> {
-    /// The value of `\ln` or `\log` in the base or in the field of exponents; none for another function.
-    pub(super) fn ln_call(
-        &mut self,
-        exponents: bool,
-        function: Function,
-        arguments: &[Expr],
-    ) -> Option<Option<u64>> {
+    /// The value of `\ln` or `\log` in the base or in the field of exponents.
+    pub(super) fn ln_call(&mut self, exponents: bool, function: Function, arguments: &[Expr]) -> Option<u64> {
         let modulus = if exponents { self.exponents() } else { self.base() };
-        Some(match (function, arguments) {
-            (Function::Ln, [inner]) => Some(self.ln(exponents, inner)?),
+        match (function, arguments) {
+            (Function::Ln, [inner]) => self.ln(exponents, inner),
             (Function::Log, [base, inner]) => {
                 let (top, bottom) = (self.ln(exponents, inner)?, self.ln(exponents, base)?);
                 Some(modulus.mul(top, modulus.inverse(bottom)?))
             }
             _ => None,
-        })
+        }
     }
 
     /// The value of a logarithm.

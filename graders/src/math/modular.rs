@@ -20,7 +20,7 @@ use dashu::rational::RBig;
 
 use super::affine::Fraction;
 use super::exact;
-use super::expr::{Binder, Bound, Expr};
+use super::expr::{Binder, Bound, Expr, Function};
 use super::field::{FIELDS, Field, Modulus};
 use super::letters::{binds, variables};
 
@@ -84,11 +84,13 @@ pub(super) fn compare_integers(a: &Expr, b: &Expr) -> Proof {
     Proof { finding: Finding::Equal, domain }
 }
 
-/// Whether two expressions are proportional: whether `f(x) g(y) = g(x) f(y)` at random points `x` and `y`.
-pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
+/// Whether two expressions are proportional: whether `f(x) g(y) = g(x) f(y)` at random points `x` and `y` with
+/// the same signs.
+pub(super) fn proportion(f: &Expr, g: &Expr) -> Proof {
     let mut zero = false;
     let mut work = MAX_WORK;
     let proof = sides(&[f, g], &[], &mut work, &mut |point| {
+        point.salt = 0;
         let (fx, gx) = (point.value(f)?, point.value(g)?);
         point.salt = 1;
         let (fy, gy) = (point.value(f)?, point.value(g)?);
@@ -96,8 +98,14 @@ pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
         let modulus = &point.field.base.modulus;
         Some((modulus.mul(fx, gy), modulus.mul(gx, fy)))
     });
-    // Laws of signs and logarithms are left to the points: two are in play here.
-    if zero || proof.domain { Finding::Unknown } else { proof.finding }
+    // π and e are the same at both points, but only one of them is as good as a variable.
+    if zero { UNKNOWN } else { proof }
+}
+
+/// The same as far as it holds for all signs alike and without a look at what is real.
+pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
+    let proof = proportion(f, g);
+    if proof.domain { Finding::Unknown } else { proof.finding }
 }
 
 /// Whether an expression takes different values at two random points. It may vary and not be seen to, if it
@@ -123,7 +131,7 @@ pub(super) fn fingerprint(expr: &Expr) -> Option<(u64, bool)> {
     let mut point = Point::new(field, &names, has_imaginary(expr), &[]);
     let value = point.value(expr)?;
     let known = !point.domain && !point.signed;
-    known.then_some((value, !point.opaque && !(point.pi && point.euler)))
+    known.then_some((value, !(point.opaque || point.pi && point.euler)))
 }
 
 pub(super) fn has_imaginary(expr: &Expr) -> bool {
@@ -179,7 +187,7 @@ const MAX_WORK: u32 = 60_000;
 
 /// The root of its magnitude as which a variable is drawn: every fractional power with a denominator that
 /// divides this exists.
-pub(super) const ROOT: u64 = 2_520;
+pub(super) const ROOT: u32 = 2_520;
 
 /// A point at which expressions have their values in a field.
 pub(super) struct Point<'a> {
@@ -345,7 +353,7 @@ impl<'a> Point<'a> {
             Expr::Degree => self.unknown(4, &[]),
             Expr::Variable(name) => match self.variable(name) {
                 Some((root, negative)) => {
-                    let magnitude = modulus.pow(root, ROOT);
+                    let magnitude = modulus.pow(root, u64::from(ROOT));
                     if negative { modulus.negative(magnitude) } else { magnitude }
                 }
                 None => Self::named(modulus, 6, &[self.binding(name)?]),
@@ -439,10 +447,9 @@ impl<'a> Point<'a> {
                 }
                 _ => self.foreign(expr)?,
             },
-            Expr::Call(function, arguments) => match self.ln_call(true, *function, arguments)? {
-                Some(value) => value,
-                None => self.foreign(expr)?,
-            },
+            Expr::Call(function @ (Function::Ln | Function::Log), arguments) => {
+                self.ln_call(true, *function, arguments)?
+            }
             _ => self.foreign(expr)?,
         })
     }

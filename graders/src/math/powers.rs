@@ -413,7 +413,7 @@ impl Point<'_> {
         let modulus = self.base();
         let rest = |whole: i64| exponent.add(Fraction { top: whole.checked_neg()?, bottom: 1 });
         let steps = |of: Fraction| {
-            Fraction::mul(of, Fraction { top: ROOT as i64, bottom: 1 }).filter(|n| n.is_integer())
+            Fraction::mul(of, Fraction { top: i64::from(ROOT), bottom: 1 }).filter(|n| n.is_integer())
         };
         Some(match base {
             Base::Variable { root, negative } => {
@@ -478,7 +478,7 @@ impl Point<'_> {
         }
         self.domain = true;
         let modulus = self.base();
-        let fraction = match exponent.mul(Fraction { top: ROOT as i64, bottom: 1 })? {
+        let fraction = match exponent.mul(Fraction { top: i64::from(ROOT), bottom: 1 })? {
             steps if steps.is_integer() => {
                 // Of E^{1/2520} for a positive E, or of E^{1/315} as a real root.
                 let root = self.unknown(22, words);

@@ -30,11 +30,6 @@ impl Fuel {
         Self { units: 60_000, explain: false, witness: None }
     }
 
-    /// The same with a witness for every difference found.
-    pub(super) const fn explaining() -> Self {
-        Self { units: 60_000, explain: true, witness: None }
-    }
-
     /// Keeps a point at which two expressions were seen to differ.
     pub(super) fn saw(&mut self, (sample, x, y): (Sample, Fast, Fast)) {
         self.witness = Some(Witness::fast(&sample, x, y));
