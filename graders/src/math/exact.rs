@@ -11,6 +11,8 @@ use super::expr::{Expr, Function};
 const MAX_BITS: usize = 1 << 14;
 /// The largest number whose factorial is multiplied out.
 const MAX_FACTORIAL: u64 = 1_000;
+/// The deepest nesting that is looked into.
+const MAX_DEPTH: u32 = 256;
 
 /// The size of a rational, in bits.
 pub(super) fn bits(x: &RBig) -> usize {
@@ -186,4 +188,39 @@ fn divisor(a: &UBig, b: &UBig) -> UBig {
 fn multiple(a: &UBig, b: &UBig) -> Option<UBig> {
     let divisor = divisor(a, b);
     if divisor.is_zero() { Some(UBig::ZERO) } else { Some(a / divisor * b) }
+}
+
+/// The expression with its rational parts worked out.
+pub(super) fn folded(expr: &Expr, depth: u32) -> Option<Expr> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let all = |parts: &[Expr]| parts.iter().map(|part| folded(part, depth + 1)).collect::<Option<Vec<_>>>();
+    let with = match expr {
+        Expr::Sum(parts) => Expr::Sum(all(parts)?),
+        Expr::Product(parts) => Expr::Product(all(parts)?),
+        Expr::Call(function, parts) => Expr::Call(*function, all(parts)?),
+        Expr::Root(degree, inner) => Expr::Root(*degree, Box::new(folded(inner, depth + 1)?)),
+        Expr::Power(base, exponent) => {
+            Expr::Power(Box::new(folded(base, depth + 1)?), Box::new(folded(exponent, depth + 1)?))
+        }
+        other => return Some(other.clone()),
+    };
+    let number = |part: &Expr| matches!(part, Expr::Number(_));
+    let constant = match &with {
+        Expr::Power(base, exponent) => number(base) && number(exponent),
+        other => other.children().iter().all(number),
+    };
+    match constant.then(|| value(&with)).flatten() {
+        Some(number) => Some(Expr::Number(number)),
+        None => Some(with),
+    }
+}
+
+/// The parts of an expression, counted.
+pub(super) fn size(expr: &Expr) -> u32 {
+    1 + match expr {
+        Expr::Power(base, exponent) => size(base) + size(exponent),
+        other => other.children().iter().map(size).sum(),
+    }
 }

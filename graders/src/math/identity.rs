@@ -7,6 +7,7 @@
 //! `\log x + \log y` are equal where both are real.
 
 use dashu::base::Sign;
+use dashu::rational::RBig;
 
 use super::ball::{Arithmetic, Ball, Position};
 use super::compare::Outcome;
@@ -44,35 +45,19 @@ const fn outcome(finding: Finding, method: &'static str) -> Outcome {
     Outcome { finding, method }
 }
 
-/// Plus or minus one for an infinity, zero for what has none in it.
+/// Plus or minus one for an infinity, zero for what has none in it. Arithmetic with infinities is left open.
 fn infinity(expr: &Expr) -> Option<i8> {
+    let minus = |factor: &Expr| exact::value(factor) == Some(RBig::NEG_ONE);
     match expr {
         Expr::Infinity => Some(1),
-        Expr::Product(factors) if factors.contains(&Expr::Infinity) => {
-            let rest = factors.iter().filter(|factor| **factor != Expr::Infinity);
-            rest.map(exact::value).try_fold(1, |sign, factor| {
-                let factor = factor.filter(|factor| !factor.is_zero())?;
-                Some(if factor.numerator().sign() == Sign::Negative { -sign } else { sign })
-            })
-        }
-        // A finite number beside it counts for nothing.
-        Expr::Sum(terms) if terms.iter().any(|term| infinity(term).is_none_or(|sign| sign != 0)) => {
-            let mut sum = 0;
-            for term in terms {
-                let sign = infinity(term)?;
-                let finite = sign == 0 && exact::value(term).is_some();
-                if !finite && (sign == 0 || sum == -sign) {
-                    return None;
-                }
-                sum = if sign == 0 { sum } else { sign };
-            }
-            Some(sum)
-        }
-        other if other.any(&|part| matches!(part, Expr::Infinity)) && !matches!(other, Expr::Bound(_)) => {
-            let hidden = |part: &Expr| matches!(part, Expr::Bound(_));
-            if other.any(&hidden) { Some(0) } else { None }
-        }
-        _ => Some(0),
+        Expr::Product(factors) if factors.contains(&Expr::Infinity) => match factors.as_slice() {
+            [factor, Expr::Infinity] | [Expr::Infinity, factor] if minus(factor) => Some(-1),
+            _ => None,
+        },
+        // The ends of sums and integrals may be infinite.
+        Expr::Bound(_) => Some(0),
+        Expr::Power(base, exponent) => (infinity(base)? == 0 && infinity(exponent)? == 0).then_some(0),
+        other => other.children().iter().all(|part| infinity(part) == Some(0)).then_some(0),
     }
 }
 
@@ -99,7 +84,9 @@ pub(super) fn compare(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
         return outcome(Finding::Different, "exact");
     }
     // Constants are worked out once and not at every point.
-    let (Some(a), Some(b)) = (folded(a, 0), folded(b, 0)) else { return outcome(Finding::Unknown, "fuel") };
+    let (Some(a), Some(b)) = (exact::folded(a, 0), exact::folded(b, 0)) else {
+        return outcome(Finding::Unknown, "fuel");
+    };
     let (a, b) = (&a, &b);
     if a == b {
         return outcome(Finding::Equal, "exact");
@@ -123,41 +110,6 @@ pub(super) fn compare(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
         return outcome(Finding::Unknown, found.method);
     }
     found
-}
-
-/// The expression with its rational parts worked out.
-fn folded(expr: &Expr, depth: u32) -> Option<Expr> {
-    if depth > MAX_DEPTH {
-        return None;
-    }
-    let all = |parts: &[Expr]| parts.iter().map(|part| folded(part, depth + 1)).collect::<Option<Vec<_>>>();
-    let with = match expr {
-        Expr::Sum(parts) => Expr::Sum(all(parts)?),
-        Expr::Product(parts) => Expr::Product(all(parts)?),
-        Expr::Call(function, parts) => Expr::Call(*function, all(parts)?),
-        Expr::Root(degree, inner) => Expr::Root(*degree, Box::new(folded(inner, depth + 1)?)),
-        Expr::Power(base, exponent) => {
-            Expr::Power(Box::new(folded(base, depth + 1)?), Box::new(folded(exponent, depth + 1)?))
-        }
-        other => return Some(other.clone()),
-    };
-    let number = |part: &Expr| matches!(part, Expr::Number(_));
-    let constant = match &with {
-        Expr::Power(base, exponent) => number(base) && number(exponent),
-        other => other.children().iter().all(number),
-    };
-    match constant.then(|| exact::value(&with)).flatten() {
-        Some(value) => Some(Expr::Number(value)),
-        None => Some(with),
-    }
-}
-
-/// The parts of an expression, counted.
-fn size(expr: &Expr) -> u32 {
-    1 + match expr {
-        Expr::Power(base, exponent) => size(base) + size(exponent),
-        other => other.children().iter().map(size).sum(),
-    }
 }
 
 /// Whether a value is certainly finite where it is one.
@@ -274,7 +226,7 @@ fn decide(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
     let mut later = Sample::real(names);
     let first: Vec<Sample> = later.drain(..later.len().min(2)).collect();
     let mut seen = Seen::new();
-    let size = size(a).saturating_add(size(b));
+    let size = exact::size(a).saturating_add(exact::size(b));
     if fuel.burn(1 + size / 8).is_none() {
         return outcome(Finding::Unknown, "fuel");
     }
@@ -439,7 +391,7 @@ pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
     if proof.finding != Finding::Unknown && !proof.domain {
         return proof.finding;
     }
-    if fuel.burn(size(f).saturating_add(size(g)).saturating_mul(4)).is_none() {
+    if fuel.burn(exact::size(f).saturating_add(exact::size(g)).saturating_mul(4)).is_none() {
         return Finding::Unknown;
     }
     let traits = traits(f, g);

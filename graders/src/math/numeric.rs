@@ -37,8 +37,9 @@ pub(super) struct Evaluator<'e, 'a> {
 
 impl<'e> Evaluator<'e, '_> {
     fn charge(&mut self, units: usize) -> Option<()> {
+        // Multiplication and the number of terms of a series grow with the precision.
         let limbs = self.arithmetic.precision() / 64 + 1;
-        self.fuel.burn(u32::try_from(units * limbs).ok()?)
+        self.fuel.burn(u32::try_from((units * limbs * (limbs + 4)).div_ceil(8)).ok()?)
     }
 
     /// The value, if it has one and is real where it must be.

@@ -149,7 +149,7 @@ impl Sample {
     /// Points of whole numbers, with the first variables the larger ones.
     pub(super) fn whole(names: &[Box<str>]) -> Vec<Self> {
         let step = |point: i64, at: usize| {
-            let falling = names.len().saturating_sub(at) as i64;
+            let falling = i64::try_from(names.len().saturating_sub(at)).unwrap_or(1);
             Coordinate::new(2 * point + 3 * falling, 1)
         };
         (0..8)

@@ -68,7 +68,7 @@ fn digits(x: f64, significant: usize) -> String {
         return format!("{x:.*e}", significant.saturating_sub(1));
     }
     let before = if size == 0.0 { 0 } else { size.log10().floor() as i64 };
-    let places = usize::try_from(significant as i64 - 1 - before).unwrap_or(0);
+    let places = usize::try_from(i64::try_from(significant).unwrap_or(6) - 1 - before).unwrap_or(0);
     let text = format!("{x:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
