@@ -5,6 +5,8 @@
 //! for a difference, and knows how far an agreement can be trusted. The real functions are correctly rounded
 //! by `dashu`; the complex ones are put together from them.
 
+use std::cell::RefCell;
+
 use dashu::base::{Approximation, BitTest, Sign};
 use dashu::float::round::mode::HalfEven;
 use dashu::float::{ConstCache, Context, FBig, FpResult, Repr};
@@ -17,6 +19,8 @@ type Float = FBig<HalfEven, 2>;
 const MAX_MAGNITUDE: f64 = 100_000.0;
 /// The largest argument of a sine or cosine, as a power of two: a larger one needs as many digits of π.
 const MAX_ANGLE: f64 = 512.0;
+/// Constants of more bits than this are not kept.
+const KEPT_PRECISION: f64 = 2048.0;
 /// The largest whole exponent that is multiplied out.
 const MAX_EXPONENT: u64 = 1 << 20;
 
@@ -93,8 +97,26 @@ impl Ball {
         Self { re: -self.re.clone(), im: -self.im.clone(), error: self.error }
     }
 
+    /// The complex conjugate.
+    pub(super) fn conjugate(&self) -> Self {
+        Self { re: self.re.clone(), im: -self.im.clone(), error: self.error }
+    }
+
     fn contains_zero(&self) -> bool {
         self.below() <= self.error || (is_zero(&self.re) && is_zero(&self.im))
+    }
+}
+
+thread_local! {
+    /// π and the like, which every comparison of a thread needs again.
+    static CONSTANTS: RefCell<ConstCache> = const { RefCell::new(ConstCache::new()) };
+}
+
+impl Drop for Arithmetic {
+    fn drop(&mut self) {
+        if self.precision <= KEPT_PRECISION {
+            CONSTANTS.set(std::mem::replace(&mut self.constants, ConstCache::new()));
+        }
     }
 }
 
@@ -107,7 +129,8 @@ pub(super) struct Arithmetic {
 
 impl Arithmetic {
     pub(super) fn new(precision: usize) -> Self {
-        Self { context: Context::new(precision), precision: precision as f64, constants: ConstCache::new() }
+        let constants = CONSTANTS.take();
+        Self { context: Context::new(precision), precision: precision as f64, constants }
     }
 
     /// The precision, in bits.
@@ -274,6 +297,22 @@ impl Arithmetic {
         }
         let norm = self.plus(&self.times(&a.re, &a.re)?, &self.times(&a.im, &a.im)?)?;
         self.context.sqrt(norm.repr()).ok().map(Approximation::value)
+    }
+
+    /// So many digits of the middle.
+    pub(super) fn text(a: &Ball, digits: usize) -> String {
+        let part = |x: &Float| {
+            let bits = digits * 4 + 16;
+            let decimal = x.clone().with_precision(bits).value().with_base_and_precision::<10>(digits);
+            decimal.value().to_string()
+        };
+        if a.is_real() { part(&a.re) } else { format!("{} + {}i", part(&a.re), part(&a.im)) }
+    }
+
+    /// The real and the imaginary part.
+    pub(super) fn parts(&self, a: &Ball) -> (Ball, Ball) {
+        let part = |x: &Float| Ball { re: x.clone(), im: self.zero(), error: a.error };
+        (part(&a.re), part(&a.im))
     }
 
     pub(super) fn abs(&self, a: &Ball) -> Option<Ball> {

@@ -34,7 +34,7 @@ mod work;
 
 use super::expr::{Binder, Bound, Expr};
 use super::modular::Finding;
-use super::numeric::Fuel;
+use super::identity::Fuel;
 use work::Work;
 
 /// The expression with every bound operator resolved that can be.

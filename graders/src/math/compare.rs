@@ -10,8 +10,8 @@ use dashu::rational::RBig;
 use super::calculus;
 use super::exact;
 use super::expr::{Binder, Expr, Join, SetOperation, Unit, Value};
-use super::modular::{self, Finding};
-use super::numeric::{self, Fuel};
+use super::identity::{self, Fuel};
+use super::modular::Finding;
 use super::parser::{UNNAMED_BASE, hundredths, quotient};
 use super::policy::{Assignment, Order, Percent, Policy, Units};
 use super::relations;
@@ -402,13 +402,13 @@ pub(super) fn expressions(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Outcome {
         bases.push(Expr::integer(10));
     }
     if degrees.len() == 1 && bases.len() == 1 {
-        return plain(a, b, &mut cx.fuel).or(|| rounding::compare(a, b, cx));
+        return identity::compare(a, b, &mut cx.fuel).or(|| rounding::compare(a, b, cx));
     }
     let mut found = UNLIKE;
     for degree in &degrees {
         for base in &bases {
             let (a, b) = (resolved(a, degree, base), resolved(b, degree, base));
-            found = found.or(|| plain(&a, &b, &mut cx.fuel).or(|| rounding::compare(&a, &b, cx)));
+            found = found.or(|| identity::compare(&a, &b, &mut cx.fuel).or(|| rounding::compare(&a, &b, cx)));
         }
     }
     found
@@ -433,31 +433,5 @@ fn antiderivatives(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Option<Outcome> 
             Some(outcome(calculus::is_antiderivative(&family, a, &mut cx.fuel), "antiderivative"))
         }
         (None, None) => None,
-    }
-}
-
-/// Plus or minus one for an infinity, zero for what has none in it.
-fn infinity(expr: &Expr) -> Option<i8> {
-    match expr {
-        Expr::Infinity => Some(1),
-        Expr::Product(factors) if factors.as_slice() == [Expr::integer(-1), Expr::Infinity] => Some(-1),
-        other if other.any(&|part| matches!(part, Expr::Infinity)) => None,
-        _ => Some(0),
-    }
-}
-
-pub(super) fn plain(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Outcome {
-    match (infinity(a), infinity(b)) {
-        (Some(0), Some(0)) => {}
-        (Some(x), Some(y)) if x == y => return outcome(Finding::Equal, "exact"),
-        (Some(_), Some(_)) => return outcome(Finding::Different, "exact"),
-        _ => return outcome(Finding::Unknown, "exact"),
-    }
-    if let (Some(x), Some(y)) = (exact::value(a), exact::value(b)) {
-        return outcome(if x == y { Finding::Equal } else { Finding::Different }, "exact");
-    }
-    match modular::compare(a, b) {
-        Finding::Unknown => outcome(numeric::compare(a, b, fuel), "numeric"),
-        decided => outcome(decided, "modular"),
     }
 }

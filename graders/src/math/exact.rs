@@ -11,6 +11,8 @@ use super::expr::{Expr, Function};
 const MAX_BITS: usize = 1 << 14;
 /// The largest number whose factorial is multiplied out.
 const MAX_FACTORIAL: u64 = 1_000;
+/// The deepest nesting that is looked into.
+const MAX_DEPTH: u32 = 256;
 
 /// The size of a rational, in bits.
 pub(super) fn bits(x: &RBig) -> usize {
@@ -106,6 +108,26 @@ fn call(function: Function, arguments: &[RBig]) -> Option<RBig> {
             IBig::from_parts(Sign::Positive, x.numerator().unsigned_abs()),
             x.denominator().clone(),
         )),
+        (Function::Sign, [x]) => Some(match x.numerator().sign() {
+            _ if x.is_zero() => RBig::ZERO,
+            Sign::Positive => RBig::ONE,
+            Sign::Negative => RBig::NEG_ONE,
+        }),
+        (Function::Re | Function::Conjugate, [x]) => Some(x.clone()),
+        (Function::Im, [_]) => Some(RBig::ZERO),
+        (Function::Arg, [x]) => {
+            (!x.is_zero() && x.numerator().sign() == Sign::Positive).then_some(RBig::ZERO)
+        }
+        (Function::Modulo, [x, y]) => {
+            if y.is_zero() {
+                return None;
+            }
+            bounded(x - y * RBig::from((x / y).floor()))
+        }
+        (Function::DoubleFactorial, [x]) => {
+            let n = natural(x).filter(|n| *n <= MAX_FACTORIAL)?;
+            Some(RBig::from((1..=n).rev().step_by(2).fold(UBig::ONE, |product, k| product * k)))
+        }
         (Function::Floor, [x]) => Some(RBig::from(x.floor())),
         (Function::Ceil, [x]) => Some(RBig::from(x.ceil())),
         (Function::Factorial, [x]) => {
@@ -130,22 +152,75 @@ fn call(function: Function, arguments: &[RBig]) -> Option<RBig> {
         }
         (Function::Min, [_, ..]) => arguments.iter().min().cloned(),
         (Function::Max, [_, ..]) => arguments.iter().max().cloned(),
-        (Function::Gcd | Function::Lcm, [first, rest @ ..]) => {
-            use dashu::base::Gcd as _;
-            let mut result = integer(first)?.unsigned_abs();
-            for next in rest {
-                let next = integer(next)?.unsigned_abs();
-                if result.is_zero() && next.is_zero() {
-                    continue;
-                }
-                let common = result.clone().gcd(&next);
-                result = if function == Function::Gcd { common } else { result * next / common };
-                if result.bit_len() > MAX_BITS {
-                    return None;
-                }
-            }
-            Some(RBig::from(result))
-        }
+        (Function::Gcd | Function::Lcm, [_, ..]) => common(function, arguments),
         _ => None,
+    }
+}
+
+/// The greatest common divisor or the least common multiple, of fractions too: 12/5 and 18/5 are whole
+/// multiples of 6/5.
+fn common(function: Function, arguments: &[RBig]) -> Option<RBig> {
+    let mut result: Option<(UBig, UBig)> = None;
+    for next in arguments {
+        let next = (next.numerator().unsigned_abs(), next.denominator().clone());
+        let joined = match result {
+            None => next,
+            Some((top, bottom)) => match function {
+                Function::Gcd => (divisor(&top, &next.0), multiple(&bottom, &next.1)?),
+                _ => (multiple(&top, &next.0)?, divisor(&bottom, &next.1)),
+            },
+        };
+        if joined.0.bit_len() + joined.1.bit_len() > MAX_BITS {
+            return None;
+        }
+        result = Some(joined);
+    }
+    let (top, bottom) = result?;
+    Some(RBig::from_parts(top.into(), bottom))
+}
+
+fn divisor(a: &UBig, b: &UBig) -> UBig {
+    use dashu::base::Gcd as _;
+    // The library has no divisor of zero and zero.
+    if a.is_zero() && b.is_zero() { UBig::ZERO } else { a.gcd(b) }
+}
+
+fn multiple(a: &UBig, b: &UBig) -> Option<UBig> {
+    let divisor = divisor(a, b);
+    if divisor.is_zero() { Some(UBig::ZERO) } else { Some(a / divisor * b) }
+}
+
+/// The expression with its rational parts worked out.
+pub(super) fn folded(expr: &Expr, depth: u32) -> Option<Expr> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let all = |parts: &[Expr]| parts.iter().map(|part| folded(part, depth + 1)).collect::<Option<Vec<_>>>();
+    let with = match expr {
+        Expr::Sum(parts) => Expr::Sum(all(parts)?),
+        Expr::Product(parts) => Expr::Product(all(parts)?),
+        Expr::Call(function, parts) => Expr::Call(*function, all(parts)?),
+        Expr::Root(degree, inner) => Expr::Root(*degree, Box::new(folded(inner, depth + 1)?)),
+        Expr::Power(base, exponent) => {
+            Expr::Power(Box::new(folded(base, depth + 1)?), Box::new(folded(exponent, depth + 1)?))
+        }
+        other => return Some(other.clone()),
+    };
+    let number = |part: &Expr| matches!(part, Expr::Number(_));
+    let constant = match &with {
+        Expr::Power(base, exponent) => number(base) && number(exponent),
+        other => other.children().iter().all(number),
+    };
+    match constant.then(|| value(&with)).flatten() {
+        Some(number) => Some(Expr::Number(number)),
+        None => Some(with),
+    }
+}
+
+/// The parts of an expression, counted.
+pub(super) fn size(expr: &Expr) -> u32 {
+    1 + match expr {
+        Expr::Power(base, exponent) => size(base) + size(exponent),
+        other => other.children().iter().map(size).sum(),
     }
 }

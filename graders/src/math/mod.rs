@@ -12,16 +12,25 @@
 //! - A list without brackets has no order, brackets have one, sets neither order nor repetition.
 //! - Words are compared without regard to case; variables never are.
 
+mod affine;
 mod ball;
 mod calculus;
+mod calls;
 mod compare;
 mod environments;
 mod exact;
+mod exponents;
 mod expr;
 mod factor;
+mod fast;
+mod field;
 mod form;
 mod functions;
+mod identity;
+mod letters;
 mod lexer;
+mod logarithms;
+mod magnitude;
 mod matrix;
 mod modular;
 mod multinomial;
@@ -30,14 +39,17 @@ mod operators;
 mod parser;
 mod policy;
 mod polynomial;
+mod powers;
 mod reading;
 mod relations;
 mod ring;
 mod rounding;
+mod sample;
 mod solution;
 mod symbols;
 mod terms;
 mod units;
+mod witness;
 mod words;
 
 use std::sync::Arc;
@@ -55,6 +67,7 @@ use crate::verdict::{Reason, Verdict};
 
 use compare::{Context, Outcome};
 use expr::Value;
+use identity::Fuel;
 use modular::Finding;
 use policy::{Multiple, Policy, Undecided};
 use reading::Reading;

@@ -1,87 +1,28 @@
-//! Identity testing modulo large primes.
+//! Identity testing in prime fields.
 //!
 //! Two expressions of variables and rational arithmetic are equal if they agree at a random point modulo a
-//! large prime, but for a chance of at most degree / 2^61 at each of two primes (Schwartz 1980, Zippel 1979),
+//! large prime, but for a chance of at most degree / 2^62 at each of two primes (Schwartz 1980, Zippel 1979),
 //! and a disagreement proves them different. No number is ever written out, so a power of any height costs
 //! sixty multiplications.
 //!
-//! The imaginary unit and square roots of whole numbers have their counterparts in the chosen fields.
-//! Whatever else is not rational arithmetic, such as `sin x` or `\sqrt{x}`, takes part as one more variable, named by
+//! Powers, logarithms and trigonometric functions take part through maps that respect the laws they obey (see
+//! [`super::field`] and `powers`). Whatever else is not rational arithmetic is one more variable, named by
 //! the function and the values of its arguments. Agreement is then still proof of equality; a disagreement
 //! proves nothing.
+//!
+//! Laws of real numbers such as √(xy) = √x √y hold for some signs of the variables only. Where one was used,
+//! the test is done once for each combination of signs, and a combination for which a side is not real is
+//! passed over.
 
 use dashu::base::{Sign, UnsignedAbs};
 use dashu::integer::IBig;
 use dashu::rational::RBig;
 
+use super::affine::Fraction;
 use super::exact;
-use super::expr::{Expr, Function};
-
-/// A prime field in which -1 and every prime below 50 are squares.
-///
-/// Sending the imaginary unit and each `√p` to the roots named here maps the numbers made of them to the field
-/// and respects sums and products, and any choice of the roots is as good as another because the `√p` and `i`
-/// are independent. So nested sums of square roots take part in the test as numbers and not as unknowns.
-struct Field {
-    /// The prime, just below 2^61.
-    prime: u64,
-    /// A square root of -1.
-    imaginary: u64,
-    /// Primes and a square root of each.
-    roots: [(u64, u64); 15],
-}
-
-/// The two largest such primes below 2^61.
-const FIELDS: [Field; 2] = [
-    Field {
-        prime: 2_305_843_009_213_245_121,
-        imaginary: 827_023_950_881_031_126,
-        roots: [
-            (2, 1_985_826_511_168_620_718),
-            (3, 1_116_553_044_231_032_126),
-            (5, 45_140_675_686_599_530),
-            (7, 980_175_392_781_082_838),
-            (11, 1_388_541_117_091_330_796),
-            (13, 1_305_648_054_690_694_607),
-            (17, 1_166_084_974_901_435_407),
-            (19, 191_901_901_086_679_521),
-            (23, 10_487_519_397_592_379),
-            (29, 404_034_219_211_850_549),
-            (31, 776_784_678_838_983_769),
-            (37, 1_092_741_617_497_190_973),
-            (41, 1_172_473_157_954_709_251),
-            (43, 423_204_227_996_188_470),
-            (47, 1_858_076_885_727_736_286),
-        ],
-    },
-    Field {
-        prime: 2_305_843_009_209_384_649,
-        imaginary: 1_325_435_998_016_630_600,
-        roots: [
-            (2, 1_527_569_684_885_856_481),
-            (3, 647_584_475_184_508_815),
-            (5, 415_025_663_605_100_546),
-            (7, 1_371_014_472_376_149_215),
-            (11, 822_520_839_832_982_241),
-            (13, 1_842_587_249_775_256_023),
-            (17, 2_250_704_458_397_887_169),
-            (19, 2_160_720_543_198_810_670),
-            (23, 2_056_039_134_065_701_858),
-            (29, 484_192_809_211_149_776),
-            (31, 782_547_127_925_650_896),
-            (37, 944_971_062_994_461_034),
-            (41, 1_767_646_134_083_644_037),
-            (43, 2_085_201_947_028_731_674),
-            (47, 1_701_704_361_137_968_388),
-        ],
-    },
-];
-
-/// The largest number whose factorial is multiplied out modulo a prime.
-const MAX_FACTORIAL: u64 = 20_000;
-/// The largest number whose square factors are looked for, and the largest factor tried.
-const MAX_RADICAND: u64 = 1 << 40;
-const MAX_RADICAL_FACTOR: u64 = 1_000;
+use super::expr::{Binder, Bound, Expr, Function};
+use super::field::{FIELDS, Field, Modulus};
+use super::letters::{binds, variables};
 
 /// What the test found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,153 +32,341 @@ pub(super) enum Finding {
     Unknown,
 }
 
-/// Compares two expressions.
-pub(super) fn compare(a: &Expr, b: &Expr) -> Finding {
-    for field in &FIELDS {
-        let mut point = Point::new(field, 0);
-        let (Some(x), Some(y)) = (point.value(a), point.value(b)) else { return Finding::Unknown };
-        if x != y {
-            // π alone, or e alone, is transcendental over the rationals and so as good as a variable; about
-            // both together nothing is known.
-            let bound = point.opaque || (point.pi && point.euler);
-            return if bound { Finding::Unknown } else { Finding::Different };
-        }
-    }
-    Finding::Equal
+/// What the test found, and on what the finding rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Proof {
+    pub(super) finding: Finding,
+    /// Equal only where both sides are real: there has to be such a point.
+    pub(super) domain: bool,
 }
 
-/// Whether two expressions are proportional: whether `f(x) g(y) = g(x) f(y)` at random points `x` and `y`.
-pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
-    for field in &FIELDS {
-        let (mut x, mut y) = (Point::new(field, 0), Point::new(field, 1));
-        let values = (x.value(f), x.value(g), y.value(f), y.value(g));
-        let (Some(fx), Some(gx), Some(fy), Some(gy)) = values else { return Finding::Unknown };
-        if [fx, gx, fy, gy].contains(&0) {
-            return Finding::Unknown;
+const UNKNOWN: Proof = Proof { finding: Finding::Unknown, domain: false };
+
+/// The most variables whose signs are all combined; beyond, some combinations are left out and nothing is
+/// proved where signs matter.
+const MAX_SIGNED: usize = 4;
+
+/// Compares two expressions.
+pub(super) fn compare(a: &Expr, b: &Expr) -> Proof {
+    let mut work = MAX_WORK;
+    sides(&[a, b], &[], &mut work, &mut |point| Some((point.value(a)?, point.value(b)?)))
+}
+
+/// Compares two expressions for whole values of all their variables.
+pub(super) fn compare_integers(a: &Expr, b: &Expr) -> Proof {
+    let names = variables(&[a, b]);
+    // Every angle π/k with k dividing half of the classes comes out exactly.
+    let classes: u64 = match names.len() {
+        1 => 12,
+        2 => 4,
+        3 | 4 => 2,
+        _ => return UNKNOWN,
+    };
+    let mut domain = false;
+    let mut work = 2 * MAX_WORK;
+    for combination in 0..classes.pow(names.len() as u32) {
+        let mut rest = combination;
+        let known: Vec<u64> = names
+            .iter()
+            .map(|_| {
+                let class = rest % classes;
+                rest /= classes;
+                class
+            })
+            .collect();
+        let known = [(classes, known)];
+        let proof = sides(&[a, b], &known, &mut work, &mut |point| Some((point.value(a)?, point.value(b)?)));
+        if proof.finding != Finding::Equal {
+            return UNKNOWN;
         }
-        if x.mul(fx, gy) != x.mul(gx, fy) {
-            let bound = x.opaque || x.pi || x.euler;
-            return if bound { Finding::Unknown } else { Finding::Different };
-        }
+        domain |= proof.domain;
     }
-    Finding::Equal
+    Proof { finding: Finding::Equal, domain }
+}
+
+/// Whether two expressions are proportional: whether `f(x) g(y) = g(x) f(y)` at random points `x` and `y` with
+/// the same signs.
+pub(super) fn proportion(f: &Expr, g: &Expr) -> Proof {
+    let mut zero = false;
+    let mut work = MAX_WORK;
+    let proof = sides(&[f, g], &[], &mut work, &mut |point| {
+        point.salt = 0;
+        let (fx, gx) = (point.value(f)?, point.value(g)?);
+        point.salt = 1;
+        let (fy, gy) = (point.value(f)?, point.value(g)?);
+        zero |= [fx, gx, fy, gy].contains(&0);
+        let modulus = &point.field.base.modulus;
+        Some((modulus.mul(fx, gy), modulus.mul(gx, fy)))
+    });
+    // π and e are the same at both points, but only one of them is as good as a variable.
+    if zero { UNKNOWN } else { proof }
+}
+
+/// The same as far as it holds for all signs alike and without a look at what is real.
+pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
+    let proof = proportion(f, g);
+    if proof.domain { Finding::Unknown } else { proof.finding }
 }
 
 /// Whether an expression takes different values at two random points. It may vary and not be seen to, if it
 /// has no value there.
 pub(super) fn varies(f: &Expr) -> bool {
     let [field, ..] = &FIELDS;
-    let (x, y) = (Point::new(field, 0).value(f), Point::new(field, 1).value(f));
+    let names = variables(&[f]);
+    let complex = has_imaginary(f);
+    let value = |salt| {
+        let mut point = Point::new(field, &names, complex, &[]);
+        point.salt = salt;
+        point.value(f)
+    };
+    let (x, y) = (value(0), value(1));
     x.is_some() && y.is_some() && x != y
 }
 
-/// The most elementary steps of one comparison at one prime.
-const MAX_WORK: u32 = 100_000;
+/// A name for the value of an expression, and whether an expression with another name has another value.
+/// None where the value rests on signs or on what is real.
+pub(super) fn fingerprint(expr: &Expr) -> Option<(u64, bool)> {
+    let [field, ..] = &FIELDS;
+    let names = variables(&[expr]);
+    let mut point = Point::new(field, &names, has_imaginary(expr), &[]);
+    let value = point.value(expr)?;
+    let known = !point.domain && !point.signed;
+    known.then_some((value, !(point.opaque || point.pi && point.euler)))
+}
 
-struct Point {
-    field: &'static Field,
-    prime: u64,
+pub(super) fn has_imaginary(expr: &Expr) -> bool {
+    expr.any(&|part| matches!(part, Expr::Imaginary))
+}
+
+type Values<'a> = dyn FnMut(&mut Point<'_>) -> Option<(u64, u64)> + 'a;
+
+fn sides(exprs: &[&Expr], classes: &[(u64, Vec<u64>)], work: &mut u32, values: &mut Values<'_>) -> Proof {
+    let names = variables(exprs);
+    let complex = exprs.iter().any(|expr| has_imaginary(expr));
+    let mut domain = false;
+    let mut signs = 1;
+    for field in &FIELDS {
+        let mut point = Point::new(field, &names, complex, classes);
+        point.work = *work;
+        let found = values(&mut point);
+        *work = point.work;
+        let Some((x, y)) = found else { return UNKNOWN };
+        if point.signed {
+            signs = 1_u32 << names.len().min(MAX_SIGNED);
+        }
+        domain |= point.domain;
+        if x != y {
+            // π alone, or e alone, is transcendental over the rationals and so as good as a variable; about
+            // both together nothing is known.
+            let unsure = point.opaque || point.domain || point.signed || (point.pi && point.euler);
+            return if unsure { UNKNOWN } else { Proof { finding: Finding::Different, domain: false } };
+        }
+    }
+    if signs > 1 && names.len() > MAX_SIGNED {
+        return UNKNOWN;
+    }
+    let [field, ..] = &FIELDS;
+    for pattern in 1..signs {
+        let mut point = Point::new(field, &names, complex, classes);
+        point.pattern = pattern;
+        point.work = *work;
+        let found = values(&mut point);
+        *work = point.work;
+        match found {
+            Some((x, y)) if x != y => return UNKNOWN,
+            None if point.exhausted() => return UNKNOWN,
+            _ => {}
+        }
+        domain |= point.domain;
+    }
+    Proof { finding: Finding::Equal, domain: domain || signs > 1 }
+}
+
+/// The most elementary steps of one comparison, at all of its points together.
+const MAX_WORK: u32 = 60_000;
+
+/// The root of its magnitude as which a variable is drawn: every fractional power with a denominator that
+/// divides this exists.
+pub(super) const ROOT: u32 = 2_520;
+
+/// A point at which expressions have their values in a field.
+pub(super) struct Point<'a> {
+    pub(super) field: &'static Field,
+    names: &'a [Box<str>],
+    /// Which of the variables are negative, one bit for each.
+    pattern: u32,
     /// Tells the points apart.
     salt: u64,
-    pi: bool,
-    euler: bool,
-    opaque: bool,
+    /// The classes of the variables, where they are whole, and modulo what.
+    classes: &'a [(u64, Vec<u64>)],
+    /// Variables bound around the part that is being looked at.
+    scope: Vec<Box<str>>,
+    /// Whether numbers need not be real, so that the laws of real powers are not applied.
+    complex: bool,
+    pub(super) pi: bool,
+    pub(super) euler: bool,
+    /// Whether something took part as an unknown that may depend on the others.
+    pub(super) opaque: bool,
+    /// Whether a law was used that holds where both sides are real.
+    pub(super) domain: bool,
+    /// Whether a variable's sign was used.
+    pub(super) signed: bool,
     work: u32,
 }
 
-impl Point {
-    const fn new(field: &'static Field, salt: u64) -> Self {
-        Self { field, prime: field.prime, salt, pi: false, euler: false, opaque: false, work: MAX_WORK }
-    }
-
-    fn mul(&self, a: u64, b: u64) -> u64 {
-        (u128::from(a) * u128::from(b) % u128::from(self.prime)) as u64
-    }
-
-    fn add(&self, a: u64, b: u64) -> u64 {
-        (a + b) % self.prime
-    }
-
-    fn pow(&self, mut base: u64, mut exponent: u64) -> u64 {
-        let mut result = 1;
-        while exponent > 0 {
-            if exponent & 1 == 1 {
-                result = self.mul(result, base);
-            }
-            base = self.mul(base, base);
-            exponent >>= 1;
+impl<'a> Point<'a> {
+    fn new(
+        field: &'static Field,
+        names: &'a [Box<str>],
+        complex: bool,
+        classes: &'a [(u64, Vec<u64>)],
+    ) -> Self {
+        Self {
+            field,
+            names,
+            pattern: 0,
+            salt: 0,
+            classes,
+            scope: Vec::new(),
+            complex,
+            pi: false,
+            euler: false,
+            opaque: false,
+            domain: false,
+            signed: false,
+            work: MAX_WORK,
         }
-        result
     }
 
-    fn inverse(&self, a: u64) -> Option<u64> {
-        (a != 0).then(|| self.pow(a, self.prime - 2))
+    const fn exhausted(&self) -> bool {
+        self.work == 0
     }
 
-    fn rational(&self, x: &RBig) -> Option<u64> {
-        let top = x.numerator().unsigned_abs() % self.prime;
-        let top = if x.numerator().sign() == Sign::Negative { (self.prime - top) % self.prime } else { top };
+    /// Takes steps of the work that is left.
+    pub(super) fn charge(&mut self, steps: u32) -> Option<()> {
+        let left = self.work.checked_sub(steps);
+        self.work = left.unwrap_or(0);
+        left.map(|_| ())
+    }
+
+    /// Whether the laws of real powers must not be applied here.
+    pub(super) fn strict(&self) -> bool {
+        self.complex || !self.scope.is_empty()
+    }
+
+    pub(super) const fn base(&self) -> &'static Modulus {
+        &self.field.base.modulus
+    }
+
+    pub(super) const fn exponents(&self) -> &'static Modulus {
+        &self.field.exponent.modulus
+    }
+
+    pub(super) fn rational_in(modulus: &Modulus, x: &RBig) -> Option<u64> {
+        let top = modulus.residue(x.numerator().unsigned_abs() % modulus.order);
+        let top = if x.numerator().sign() == Sign::Negative { modulus.negative(top) } else { top };
         if x.is_int() {
             return Some(top);
         }
-        Some(self.mul(top, self.inverse(x.denominator() % self.prime)?))
+        Some(modulus.mul(top, modulus.inverse(modulus.residue(x.denominator() % modulus.order))?))
+    }
+
+    pub(super) fn fraction_in(modulus: &Modulus, x: Fraction) -> Option<u64> {
+        let top = modulus.signed(x.top);
+        if x.is_integer() {
+            return Some(top);
+        }
+        Some(modulus.mul(top, modulus.inverse(modulus.signed(x.bottom))?))
     }
 
     /// A fixed pseudo-random element for a name: splitmix64 over the words, which mixes well enough for an
     /// identity test against text that was not written for it.
-    fn named(&self, tag: u64, words: &[u64]) -> u64 {
+    pub(super) fn named(modulus: &Modulus, tag: u64, words: &[u64]) -> u64 {
         let mut state = 0x6a76_656c_6d61_7468 ^ tag.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for word in std::iter::once(&self.prime).chain(words) {
+        for word in std::iter::once(&modulus.order).chain(words) {
             state = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
             state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             state ^= state >> 31;
         }
-        state % self.prime
+        (state % modulus.order).max(1)
     }
 
-    fn unknown(&mut self, tag: u64, words: &[u64]) -> u64 {
+    /// An element that stands for something of which no law is known.
+    pub(super) fn unknown(&mut self, tag: u64, words: &[u64]) -> u64 {
         self.opaque = true;
-        self.named(tag, words)
+        Self::named(self.base(), tag, words)
     }
 
-    fn value(&mut self, expr: &Expr) -> Option<u64> {
-        self.work = self.work.checked_sub(1)?;
+    /// A number for a name.
+    pub(super) fn tag(&self, name: &str) -> u64 {
+        let words: Vec<u64> = std::iter::once(self.salt).chain(name.chars().map(u64::from)).collect();
+        Self::named(self.base(), 5, &words)
+    }
+
+    /// The depth of the operator that binds the variable, if one does.
+    fn binding(&self, name: &str) -> Option<u64> {
+        self.scope.iter().rposition(|bound| **bound == *name).map(|at| at as u64)
+    }
+
+    /// The 2520th root of the variable's magnitude, and whether it is negative; none for a bound variable.
+    pub(super) fn variable(&mut self, name: &str) -> Option<(u64, bool)> {
+        if self.binding(name).is_some() {
+            return None;
+        }
+        let at = self.names.iter().position(|known| **known == *name).unwrap_or(usize::MAX);
+        Some((self.tag(name), at < 32 && self.pattern >> at & 1 == 1))
+    }
+
+    /// Whether an operator around the part that is being looked at binds the variable.
+    pub(super) fn is_bound(&self, name: &str) -> bool {
+        self.binding(name).is_some()
+    }
+
+    /// The class of a whole variable, with the modulus of the classes.
+    pub(super) fn class(&self, name: &str) -> Option<(u64, u64)> {
+        let (modulus, classes) = self.classes.first()?;
+        let at = self.names.iter().position(|known| **known == *name)?;
+        self.binding(name).is_none().then_some((*classes.get(at)?, *modulus))
+    }
+
+    pub(super) fn class_modulus(&self) -> u64 {
+        self.classes.first().map_or(1, |(modulus, _)| *modulus)
+    }
+
+    /// The value in the base.
+    pub(super) fn value(&mut self, expr: &Expr) -> Option<u64> {
+        self.charge(1)?;
+        let modulus = self.base();
         Some(match expr {
-            Expr::Number(n) => self.rational(n)?,
+            Expr::Number(n) => Self::rational_in(modulus, n)?,
             Expr::Pi => {
                 self.pi = true;
-                self.named(1, &[])
+                Self::named(modulus, 1, &[])
             }
             Expr::Euler => {
                 self.euler = true;
-                self.named(2, &[])
+                self.field.generator
             }
-            Expr::Imaginary => self.field.imaginary,
+            Expr::Imaginary => self.field.base.imaginary,
             Expr::Infinity => return None,
             Expr::Degree => self.unknown(4, &[]),
-            Expr::Variable(name) => {
-                let words: Vec<u64> = std::iter::once(self.salt).chain(name.chars().map(u64::from)).collect();
-                self.named(5, &words)
-            }
+            Expr::Variable(name) => match self.variable(name) {
+                Some((root, negative)) => {
+                    let magnitude = modulus.pow(root, u64::from(ROOT));
+                    if negative { modulus.negative(magnitude) } else { magnitude }
+                }
+                None => Self::named(modulus, 6, &[self.binding(name)?]),
+            },
             Expr::Sum(terms) => {
                 let mut sum = 0;
                 for term in terms {
                     let term = self.value(term)?;
-                    sum = self.add(sum, term);
+                    sum = modulus.add(sum, term);
                 }
                 sum
             }
-            Expr::Product(factors) => {
-                let mut product = 1;
-                for factor in factors {
-                    let factor = self.value(factor)?;
-                    product = self.mul(product, factor);
-                }
-                product
-            }
-            Expr::Power(base, exponent) => self.power(base, exponent)?,
-            Expr::Root(degree, inner) => self.root(u64::from(*degree), inner)?,
+            Expr::Product(_) | Expr::Power(..) | Expr::Root(..) => self.monomial(expr)?,
             Expr::Call(function, arguments) => self.call(*function, arguments)?,
             Expr::Apply(name, arguments) => {
                 let mut words: Vec<u64> = name.chars().map(u64::from).collect();
@@ -246,119 +375,106 @@ impl Point {
                 }
                 self.unknown(11, &words)
             }
-            Expr::Bound(_) => return None,
+            Expr::Bound(bound) => self.bound(bound)?,
         })
     }
 
-    fn power(&mut self, base: &Expr, exponent: &Expr) -> Option<u64> {
-        if let Some(exponent) = exact::value(exponent) {
-            let degree = u64::try_from(exponent.denominator()).ok()?;
-            let base = if degree == 1 { self.value(base)? } else { self.root(degree, base)? };
-            return self.integer_power(base, exponent.numerator());
-        }
-        // b^(x+y) = b^x b^y holds on the principal branch for every b but 0.
-        if let Expr::Sum(terms) = exponent {
-            let mut product = 1;
-            for term in terms {
-                let factor = self.power(base, term)?;
-                product = self.mul(product, factor);
-            }
-            return Some(product);
-        }
-        let words = [self.value(base)?, self.value(exponent)?];
-        Some(self.unknown(6, &words))
-    }
-
-    fn integer_power(&self, base: u64, exponent: &IBig) -> Option<u64> {
-        if base == 0 {
-            return (exponent.sign() == Sign::Positive && !exponent.is_zero()).then_some(0);
-        }
-        // Fermat: the exponent counts modulo p - 1.
-        let reduced = exponent.unsigned_abs() % (self.prime - 1);
-        let raised = self.pow(base, reduced);
-        if exponent.sign() == Sign::Negative { self.inverse(raised) } else { Some(raised) }
-    }
-
-    fn root(&mut self, degree: u64, inner: &Expr) -> Option<u64> {
-        let Some(exact) = exact::value(inner).filter(|x| !x.is_zero()) else {
-            let words = [degree, self.value(inner)?];
-            return Some(self.unknown(7, &words));
+    /// An operator is named by what it does to which body between which ends.
+    fn bound(&mut self, bound: &Bound) -> Option<u64> {
+        let (kind, detail) = match bound.binder {
+            Binder::Sum => (0, 0),
+            Binder::Product => (1, 0),
+            Binder::Integral => (2, 0),
+            Binder::Limit(side) => (3, side as u64),
+            Binder::Derivative(order) => (4, u64::from(order)),
         };
-        if exact.numerator().sign() == Sign::Positive {
-            return self.radical(degree, &exact);
-        }
-        // The real root for an odd degree; for degree two the principal one.
-        let positive = self.radical(degree, &-exact)?;
-        match degree {
-            2 => Some(self.mul(self.field.imaginary, positive)),
-            odd if odd % 2 == 1 => Some((self.prime - positive) % self.prime),
-            _ => {
-                let words = [degree, positive];
-                Some(self.unknown(10, &words))
-            }
-        }
-    }
-
-    /// The positive root of a positive rational.
-    fn radical(&mut self, degree: u64, exact: &RBig) -> Option<u64> {
-        // A radical of a rational is brought to the form c·ⁿ√m with whole m, so that √8 = 2√2.
-        let (top, bottom) = (u64::try_from(exact.numerator()).ok(), u64::try_from(exact.denominator()).ok());
-        let radicand = match (top, bottom) {
-            (Some(top), Some(bottom)) if degree <= 64 => bottom
-                .checked_pow(degree as u32 - 1)
-                .and_then(|rest| top.checked_mul(rest))
-                .filter(|n| *n <= MAX_RADICAND)
-                .map(|n| (n, bottom)),
-            _ => None,
-        };
-        let Some((mut radicand, bottom)) = radicand else {
-            let words = [degree, self.rational(exact)?];
-            return Some(self.unknown(7, &words));
-        };
-        let (mut outside, mut factor) = (1_u64, 2_u64);
-        while factor <= MAX_RADICAL_FACTOR {
-            match factor.checked_pow(degree as u32) {
-                Some(power) if power <= radicand => {
-                    while radicand % power == 0 {
-                        radicand /= power;
-                        outside *= factor;
-                    }
+        let mut words = vec![kind, detail];
+        for end in [&bound.from, &bound.to] {
+            match end {
+                // An infinite end has no value in a field.
+                Some(Expr::Infinity) => words.push(1),
+                Some(Expr::Product(factors)) if matches!(factors.as_slice(), [Expr::Number(n), Expr::Infinity] if *n == RBig::NEG_ONE) =>
+                {
+                    words.push(2);
                 }
-                _ => break,
-            }
-            factor += 1;
-        }
-        let mut root = 1;
-        if degree == 2 {
-            for (prime, square_root) in self.field.roots {
-                if radicand % prime == 0 {
-                    radicand /= prime;
-                    root = self.mul(root, square_root);
-                }
+                Some(end) => words.extend([3, self.value(end)?]),
+                None => words.push(4),
             }
         }
-        if radicand != 1 {
-            let unknown = self.unknown(8, &[degree, radicand]);
-            root = self.mul(root, unknown);
+        if binds(bound) {
+            self.scope.push(bound.variable.clone());
+            let body = self.value(&bound.body);
+            self.scope.pop();
+            words.push(body?);
+        } else {
+            words.extend([self.tag(&bound.variable), self.value(&bound.body)?]);
         }
-        Some(self.mul(self.mul(outside, root), self.inverse(bottom)?))
+        Some(self.unknown(12, &words))
     }
 
-    fn call(&mut self, function: Function, arguments: &[Expr]) -> Option<u64> {
-        if let Some(exact) = exact::value_of_call(function, arguments) {
-            return self.rational(&exact);
+    /// The value in the field of exponents. What has no value there of its own is named by that in the base.
+    pub(super) fn exponent(&mut self, expr: &Expr) -> Option<u64> {
+        self.charge(1)?;
+        let modulus = self.exponents();
+        Some(match expr {
+            Expr::Number(n) => Self::rational_in(modulus, n)?,
+            Expr::Pi => Self::named(modulus, 1, &[]),
+            Expr::Imaginary => self.field.exponent.imaginary,
+            Expr::Variable(name) => match self.binding(name) {
+                None => Self::named(modulus, 7, &[self.tag(name)]),
+                Some(at) => Self::named(modulus, 6, &[at]),
+            },
+            Expr::Sum(terms) => {
+                let mut sum = 0;
+                for term in terms {
+                    let term = self.exponent(term)?;
+                    sum = modulus.add(sum, term);
+                }
+                sum
+            }
+            Expr::Product(factors) => {
+                let mut product = modulus.one;
+                for factor in factors {
+                    let factor = self.exponent(factor)?;
+                    product = modulus.mul(product, factor);
+                }
+                product
+            }
+            Expr::Power(base, exponent) => match exact::value(exponent) {
+                Some(whole) if whole.is_int() => {
+                    let base = self.exponent(base)?;
+                    integer_power(modulus, base, whole.numerator())?
+                }
+                _ => self.foreign(expr)?,
+            },
+            Expr::Call(function @ (Function::Ln | Function::Log), arguments) => {
+                self.ln_call(true, *function, arguments)?
+            }
+            _ => self.foreign(expr)?,
+        })
+    }
+
+    fn foreign(&mut self, expr: &Expr) -> Option<u64> {
+        if let Some(exact) = exact::value(expr) {
+            return Self::rational_in(self.exponents(), &exact);
         }
-        if let (Function::Factorial, [argument]) = (function, arguments)
-            && let Some(n) = exact::value(argument)
+        if let Expr::Root(2, inner) = expr
+            && let Expr::Number(n) = &**inner
+            && let Some((_, root)) = self.field.exponent.roots.iter().find(|(p, _)| RBig::from(*p) == *n)
         {
-            let n = u64::try_from(exact::integer(&n)?).ok().filter(|n| *n <= MAX_FACTORIAL)?;
-            self.work = self.work.checked_sub(n as u32)?;
-            return Some((2..=n).fold(1, |product, k| self.mul(product, k)));
+            return Some(*root);
         }
-        let mut words = vec![function as u64];
-        for argument in arguments {
-            words.push(self.value(argument)?);
-        }
-        Some(self.unknown(9, &words))
+        let value = self.value(expr)?;
+        Some(Self::named(self.exponents(), 8, &[value]))
     }
+}
+
+/// A whole power in a prime field. By Fermat's little theorem the exponent counts modulo the order less one.
+pub(super) fn integer_power(modulus: &Modulus, base: u64, exponent: &IBig) -> Option<u64> {
+    if base == 0 {
+        return (exponent.sign() == Sign::Positive && !exponent.is_zero()).then_some(0);
+    }
+    let reduced = exponent.unsigned_abs() % (modulus.order - 1);
+    let raised = modulus.pow(base, reduced);
+    if exponent.sign() == Sign::Negative { modulus.inverse(raised) } else { Some(raised) }
 }

@@ -4,8 +4,8 @@ use dashu::base::Sign;
 
 use super::compare::{Context, Outcome, UNLIKE, expressions, matched, outcome, resolved, values};
 use super::expr::{Expr, Relation, Value};
+use super::identity;
 use super::modular::{self, Finding};
-use super::numeric;
 use super::parser::is_name;
 use super::policy::Assignment;
 use super::symbols::APPROXIMATELY;
@@ -219,12 +219,9 @@ fn same_link(
     if !modular::varies(&f) || !modular::varies(&g) {
         return outcome(Finding::Unknown, "proportional");
     }
-    let finding = match modular::proportional(&f, &g) {
-        Finding::Unknown => numeric::proportional(&f, &g, &mut cx.fuel),
-        decided => decided,
-    };
+    let finding = identity::proportional(&f, &g, &mut cx.fuel);
     if finding == Finding::Equal && r.is_order() {
-        let finding = match numeric::quotient_sign(&f, &g, &mut cx.fuel) {
+        let finding = match identity::quotient_sign(&f, &g, &mut cx.fuel) {
             Some(Sign::Positive) => Finding::Equal,
             Some(Sign::Negative) => Finding::Different,
             None => Finding::Unknown,

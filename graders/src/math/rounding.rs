@@ -7,8 +7,8 @@ use dashu::rational::RBig;
 use super::compare::{Context, Outcome, UNLIKE, outcome};
 use super::exact;
 use super::expr::{Expr, Function};
+use super::identity;
 use super::modular::Finding;
-use super::numeric;
 
 /// The most decimal places that are looked at.
 const MAX_PLACES: usize = 400;
@@ -77,7 +77,7 @@ fn tolerated(a: &Expr, b: &Expr, tolerance: &RBig, relative: bool, cx: &mut Cont
 fn positive(expr: &Expr, cx: &mut Context<'_>) -> bool {
     match exact::value(expr) {
         Some(value) => value.numerator().sign() == Sign::Positive && !value.is_zero(),
-        None => numeric::quotient_sign(expr, &Expr::integer(1), &mut cx.fuel) == Some(Sign::Positive),
+        None => identity::quotient_sign(expr, &Expr::integer(1), &mut cx.fuel) == Some(Sign::Positive),
     }
 }
 

@@ -33,7 +33,7 @@ use std::collections::BTreeSet;
 use super::compare::Outcome;
 use super::expr::{Domain, Expr, Value};
 use super::modular::Finding;
-use super::numeric::Fuel;
+use super::identity::Fuel;
 use super::parser::UNNAMED_BASE;
 use super::polynomial::Work;
 use condition::{Condition, Description, Reader, element, variables};

@@ -6,7 +6,7 @@ mod integrals;
 use super::super::compare;
 use super::super::expr::{Binder, Bound, Expr, Side, Value};
 use super::super::modular::Finding;
-use super::super::numeric::Fuel;
+use super::super::identity::Fuel;
 use super::super::parser;
 use super::resolve;
 

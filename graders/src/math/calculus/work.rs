@@ -4,8 +4,8 @@ use dashu::base::Sign;
 use dashu::rational::RBig;
 
 use super::super::expr::{Expr, Function};
+use super::super::identity::{self, Fuel};
 use super::super::modular::{self, Finding};
-use super::super::numeric::{self, Fuel};
 use super::tidy;
 
 /// The most elementary steps of one resolution.
@@ -79,7 +79,7 @@ impl Work {
             return None;
         }
         self.step(20)?;
-        numeric::quotient_sign(expr, &tidy::one(), &mut self.fuel)
+        identity::quotient_sign(expr, &tidy::one(), &mut self.fuel)
     }
 
     /// Whether a constant is positive (or a parameter is in it, which is taken to be positive).
@@ -96,16 +96,18 @@ pub(super) fn compared(a: &Expr, b: &Expr, fuel: &mut Fuel) -> Finding {
     if a == b {
         return Finding::Equal;
     }
-    match modular::compare(a, b) {
-        Finding::Unknown => {}
-        decided => return decided,
+    let proof = modular::compare(a, b);
+    match proof.finding {
+        Finding::Equal if !proof.domain => return Finding::Equal,
+        Finding::Different => return Finding::Different,
+        _ => {}
     }
     let mut angles = Vec::new();
     let (x, y) = (algebraic(a, &mut angles), algebraic(b, &mut angles));
-    if angles.len() <= MAX_ANGLES && modular::compare(&x, &y) == Finding::Equal {
+    if angles.len() <= MAX_ANGLES && modular::compare(&x, &y).finding == Finding::Equal {
         return Finding::Equal;
     }
-    numeric::compare(a, b, fuel)
+    identity::compare(a, b, fuel).finding
 }
 
 /// The expression with the functions of each angle written by the tangent of its half, and with square roots

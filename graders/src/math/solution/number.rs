@@ -8,8 +8,8 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Expr, Function};
+use super::super::identity::{self, Fuel};
 use super::super::modular::{self, Finding};
-use super::super::numeric::{self, Fuel};
 use super::super::polynomial::{Algebraic, Polynomial, Root, Work, rational_sign};
 
 /// The most questions about the sign of a constant in one comparison.
@@ -78,10 +78,7 @@ impl<'a> Judge<'a> {
         if self.ask().is_none() {
             return Finding::Unknown;
         }
-        match modular::compare(a, b) {
-            Finding::Unknown => numeric::compare(a, b, self.fuel),
-            decided => decided,
-        }
+        identity::compare(a, b, self.fuel).finding
     }
 
     /// Whether two expressions are proportional; neither is zero.
@@ -89,19 +86,16 @@ impl<'a> Judge<'a> {
         if self.ask().is_none() || !modular::varies(f) || !modular::varies(g) {
             return Finding::Unknown;
         }
-        match modular::proportional(f, g) {
-            Finding::Unknown => match numeric::proportional(f, g, self.fuel) {
-                Finding::Equal if may_bend(f, g) => Finding::Unknown,
-                finding => finding,
-            },
-            decided => decided,
+        match identity::proportional(f, g, self.fuel) {
+            Finding::Equal if may_bend(f, g) => Finding::Unknown,
+            finding => finding,
         }
     }
 
     /// The sign of the quotient of two proportional expressions.
     pub(super) fn quotient_sign(&mut self, f: &Expr, g: &Expr) -> Option<Ordering> {
         self.ask()?;
-        numeric::quotient_sign(f, g, self.fuel).map(order)
+        identity::quotient_sign(f, g, self.fuel).map(order)
     }
 
     /// The sign of a constant, if it is real and can be told.
@@ -114,17 +108,18 @@ impl<'a> Judge<'a> {
         }
         self.ask()?;
         let zero = Expr::integer(0);
-        if modular::compare(constant, &zero) == Finding::Equal {
+        let proof = modular::compare(constant, &zero);
+        if proof.finding == Finding::Equal && !proof.domain {
             return Some(Ordering::Equal);
         }
         // Whether a number made with i is real is not looked into.
         if constant.any(&|part| matches!(part, Expr::Imaginary)) {
             return None;
         }
-        if let Some(sign) = numeric::quotient_sign(constant, &Expr::integer(1), self.fuel) {
+        if let Some(sign) = identity::quotient_sign(constant, &Expr::integer(1), self.fuel) {
             return Some(order(sign));
         }
-        (numeric::compare(constant, &zero, self.fuel) == Finding::Equal).then_some(Ordering::Equal)
+        (identity::compare(constant, &zero, self.fuel).finding == Finding::Equal).then_some(Ordering::Equal)
     }
 
     /// The sign of the difference of two constants.

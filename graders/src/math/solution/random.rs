@@ -6,7 +6,7 @@ use dashu::rational::RBig;
 
 use super::super::expr::{Expr, Function, Relation, Value};
 use super::super::modular::Finding;
-use super::super::numeric::Fuel;
+use super::super::identity::Fuel;
 use super::super::polynomial::Work;
 use super::number::{Judge, Number};
 use super::{compare, relation};

@@ -131,7 +131,8 @@ fn is_identity(condition: &Condition) -> bool {
     let parts = condition.conjuncts();
     let same = |part: &&Condition| match part {
         Condition::Relation { left, relation: Relation::Equal, right } => {
-            modular::compare(left, right) == Finding::Equal
+            let proof = modular::compare(left, right);
+            proof.finding == Finding::Equal && !proof.domain
         }
         _ => false,
     };

@@ -2,7 +2,7 @@
 
 use super::super::expr::{Domain, Expr, Join, SetOperation, Value};
 use super::super::modular::Finding;
-use super::super::numeric::Fuel;
+use super::super::identity::Fuel;
 use super::super::parser::parse;
 use super::compare;
 
