@@ -1,7 +1,7 @@
 //! Judges pairs from a JSON Lines file: `{"gold": …, "pred": …, "expected": true, "kind": …}`.
 //!
 //! Prints recall and false positives for each kind, and with `--wrong` every pair that was judged otherwise
-//! than expected. `cargo run -p graders --example judge_pairs -- pairs.jsonl [--wrong]`
+//! than expected; with `--json` a line for each pair instead, with its time. `cargo run -p graders --example judge_pairs -- pairs.jsonl [--wrong]`
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -21,6 +21,7 @@ struct Tally {
 fn main() {
     let path = std::env::args().nth(1).unwrap_or_else(|| panic!("give the path of a JSON Lines file"));
     let wrong = std::env::args().any(|argument| argument == "--wrong");
+    let json = std::env::args().any(|argument| argument == "--json");
     // A row may ask for the last number of a text, as its suite does.
     let marked = ["answer_tag", "final_answer", "boxed", "hash", "answer_is"];
     let build = |more: &[&str]| {
@@ -48,6 +49,10 @@ fn main() {
             Err(error) => (false, error.to_string()),
         };
         let took = start.elapsed();
+        if json {
+            println!("{}", json!({"accepted": verdict.0, "seconds": took.as_secs_f64()}));
+            continue;
+        }
         if took > slowest.0 {
             slowest = (took, format!("{gold} | {pred}"));
         }
@@ -64,6 +69,9 @@ fn main() {
                 tally.false_positives += u32::from(verdict.0);
             }
         }
+    }
+    if json {
+        return;
     }
     for (kind, tally) in tallies {
         println!(

@@ -57,7 +57,10 @@ impl Outcome {
             return self;
         }
         let other = other();
-        let decides = other.is_equal() || (self.finding == Finding::Different && other.finding == Finding::Unknown);
+        // What was compared says more than that the kinds are not alike.
+        let says_more = self.finding == Finding::Different
+            && (other.finding == Finding::Unknown || self.method == UNLIKE.method);
+        let decides = other.is_equal() || says_more;
         if decides { other } else { self }
     }
 }

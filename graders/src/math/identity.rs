@@ -458,11 +458,16 @@ pub(super) fn quotient_sign(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Option<Sign>
     });
     seen.or_else(|| {
         let traits = traits(f, g);
-        let mut low = Arithmetic::new(LOW_PRECISION);
-        let mut pair = Pair { a: f, b: g, fuel, traits: &traits };
-        Sample::real(&names).iter().find_map(|sample| {
-            let (f, g) = pair.balls(&mut low, sample, false)?;
-            Some(f.sign()? * g.sign()?)
+        // Only a constant is worth more digits: a variable has other points.
+        let high = CONSTANT_PRECISION + 2 * (literal_bits(f) + literal_bits(g));
+        let precisions = [LOW_PRECISION, high.min(MAX_PRECISION)];
+        precisions.iter().take(if names.is_empty() { 2 } else { 1 }).find_map(|precision| {
+            let mut arithmetic = Arithmetic::new(*precision);
+            let mut pair = Pair { a: f, b: g, fuel, traits: &traits };
+            Sample::real(&names).iter().find_map(|sample| {
+                let (f, g) = pair.balls(&mut arithmetic, sample, false)?;
+                Some(f.sign()? * g.sign()?)
+            })
         })
     })
 }

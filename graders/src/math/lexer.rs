@@ -429,6 +429,10 @@ impl<'a> Lexer<'a> {
                 self.spaced = true;
                 self.at += consumed;
             }
+            // `5\text{ m}` is a length, `\text{m}` alone a letter.
+            (Some(_), None) if !bold && self.after_number() && super::units::is_known(inner) => {
+                self.push(Token::Words(inner), consumed);
+            }
             (Some(c), None) if c.is_ascii_alphabetic() => {
                 let token = if bold { Token::Bold(inner) } else { Token::Symbol(inner) };
                 self.push(token, consumed);

@@ -67,7 +67,6 @@ use crate::verdict::{Reason, Verdict};
 
 use compare::{Context, Outcome};
 use expr::Value;
-use identity::Fuel;
 use modular::Finding;
 use policy::{Multiple, Policy, Undecided};
 use reading::Reading;

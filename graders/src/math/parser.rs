@@ -13,7 +13,7 @@ use super::symbols::{APPROXIMATELY, CONGRUENT};
 use super::units;
 
 /// The deepest nesting of brackets, exponents and arguments.
-const MAX_DEPTH: u32 = 150;
+const MAX_DEPTH: u32 = 96;
 /// The most items of a list, set or matrix.
 pub(super) const MAX_ITEMS: usize = 64;
 /// The most steps that one attempt at reading may take; an attempt that fails may be made again otherwise.

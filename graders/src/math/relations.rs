@@ -2,7 +2,7 @@
 
 use dashu::base::Sign;
 
-use super::compare::{Context, Outcome, UNLIKE, expressions, matched, outcome, resolved, values};
+use super::compare::{Context, Outcome, UNLIKE, expressions, matched, outcome, resolved};
 use super::expr::{Expr, Relation, Value};
 use super::identity;
 use super::modular::{self, Finding};

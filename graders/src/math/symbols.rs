@@ -310,7 +310,7 @@ pub(super) fn mark(c: char) -> Option<Token<'static>> {
 /// A Greek letter of Unicode, by its name in LaTeX.
 pub(super) fn greek_letter(c: char) -> Option<&'static str> {
     Some(match c {
-        'π' | 'π' => "π",
+        'π' => "π",
         'α' => "alpha",
         'β' => "beta",
         'γ' => "gamma",

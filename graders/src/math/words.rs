@@ -33,7 +33,7 @@ pub(super) fn prose(text: &str) -> Option<String> {
             || !word.is_ascii();
         spoken |= (long && !capitals) || SHORT_WORDS.contains(&lower.as_str());
     }
-    spoken.then(|| normal(&plain, false))
+    spoken.then(|| plain.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// The text without the commands that only change how letters look.
