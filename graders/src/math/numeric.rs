@@ -11,6 +11,11 @@ use super::sample::Sample;
 
 pub(super) use super::identity::{Fuel, proportional, quotient_sign};
 
+/// What functions cost, in parts of a microsecond that at 256 bits are about a sixth.
+const EXP: usize = 36;
+const LN: usize = 60;
+const SIN: usize = 80;
+const ARCTAN: usize = 360;
 /// The most values of functions that are kept for when they are met again.
 const MAX_KEPT: usize = 24;
 
@@ -67,7 +72,7 @@ impl<'e> Evaluator<'e, '_> {
             Expr::Pi => self.arithmetic.pi(),
             Expr::Euler => {
                 let one = self.arithmetic.integer(1)?;
-                self.transcendental(|arithmetic| arithmetic.exp(&one))
+                self.transcendental(EXP, |arithmetic| arithmetic.exp(&one))
             }
             Expr::Imaginary => Some(self.arithmetic.imaginary()),
             Expr::Infinity | Expr::Degree | Expr::Apply(..) | Expr::Bound(_) => None,
@@ -126,8 +131,12 @@ impl<'e> Evaluator<'e, '_> {
         }
     }
 
-    fn transcendental<T>(&mut self, compute: impl FnOnce(&mut Arithmetic) -> Option<T>) -> Option<T> {
-        self.charge(40)?;
+    fn transcendental<T>(
+        &mut self,
+        units: usize,
+        compute: impl FnOnce(&mut Arithmetic) -> Option<T>,
+    ) -> Option<T> {
+        self.charge(units)?;
         compute(self.arithmetic)
     }
 
@@ -144,15 +153,25 @@ impl<'e> Evaluator<'e, '_> {
         }
         let exponent = self.value(exponent)?;
         if matches!(base, Expr::Euler) {
-            return self.transcendental(|arithmetic| arithmetic.exp(&exponent));
+            return self.transcendental(EXP, |arithmetic| arithmetic.exp(&exponent));
         }
         let base = self.value(base)?;
-        self.charge(40)?;
-        self.transcendental(|arithmetic| arithmetic.pow(&base, &exponent))
+        self.transcendental(LN + EXP, |arithmetic| arithmetic.pow(&base, &exponent))
     }
 
     fn call(&mut self, function: Function, arguments: &[Ball]) -> Option<Ball> {
-        self.transcendental(|arithmetic| match (function, arguments) {
+        use Function as F;
+        let units = match function {
+            F::Sin | F::Cos | F::Tan | F::Cot | F::Sec | F::Csc => SIN,
+            F::Arcsin | F::Arccos | F::Arctan | F::Arccot | F::Arcsec | F::Arccsc | F::Arg => ARCTAN,
+            F::Ln => LN,
+            F::Log => 2 * LN,
+            F::Sinh | F::Cosh | F::Tanh | F::Coth | F::Sech | F::Csch => EXP,
+            _ => 4,
+        };
+        // A complex function is put together from several real ones.
+        let units = if arguments.iter().all(Ball::is_real) { units } else { 3 * units + ARCTAN };
+        self.transcendental(units, |arithmetic| match (function, arguments) {
             (Function::Sin, [x]) => Some(arithmetic.sin_cos(x)?.0),
             (Function::Cos, [x]) => Some(arithmetic.sin_cos(x)?.1),
             (Function::Tan | Function::Cot, [x]) => {
