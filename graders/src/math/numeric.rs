@@ -11,11 +11,11 @@ use super::sample::Sample;
 
 pub(super) use super::identity::{Fuel, proportional, quotient_sign};
 
-/// What functions cost, in parts of a microsecond that at 256 bits are about a sixth.
+/// What functions cost: multiples of some five microseconds at 256 bits.
 const EXP: usize = 36;
 const LN: usize = 60;
 const SIN: usize = 80;
-const ARCTAN: usize = 360;
+const ARCTAN: usize = 110;
 /// The most values of functions that are kept for when they are met again.
 const MAX_KEPT: usize = 24;
 
@@ -27,6 +27,18 @@ pub(super) fn literal_bits(expr: &Expr) -> usize {
             .as_ref()
             .map_or_else(|| literal_bits(base) + literal_bits(exponent), exact::bits),
         other => other.children().iter().map(literal_bits).sum(),
+    }
+}
+
+const fn cost(function: Function) -> usize {
+    use Function as F;
+    match function {
+        F::Sin | F::Cos | F::Tan | F::Cot | F::Sec | F::Csc => SIN,
+        F::Arcsin | F::Arccos | F::Arctan | F::Arccot | F::Arcsec | F::Arccsc | F::Arg => ARCTAN,
+        F::Ln => LN,
+        F::Log => 2 * LN,
+        F::Sinh | F::Cosh | F::Tanh | F::Coth | F::Sech | F::Csch => EXP,
+        _ => 4,
     }
 }
 
@@ -160,15 +172,7 @@ impl<'e> Evaluator<'e, '_> {
     }
 
     fn call(&mut self, function: Function, arguments: &[Ball]) -> Option<Ball> {
-        use Function as F;
-        let units = match function {
-            F::Sin | F::Cos | F::Tan | F::Cot | F::Sec | F::Csc => SIN,
-            F::Arcsin | F::Arccos | F::Arctan | F::Arccot | F::Arcsec | F::Arccsc | F::Arg => ARCTAN,
-            F::Ln => LN,
-            F::Log => 2 * LN,
-            F::Sinh | F::Cosh | F::Tanh | F::Coth | F::Sech | F::Csch => EXP,
-            _ => 4,
-        };
+        let units = cost(function);
         // A complex function is put together from several real ones.
         let units = if arguments.iter().all(Ball::is_real) { units } else { 3 * units + ARCTAN };
         self.transcendental(units, |arithmetic| match (function, arguments) {
