@@ -401,16 +401,44 @@ impl Arithmetic {
         Some((sin, cos))
     }
 
+    /// The arctangent of a real number: that of the nearest float `y`, and the series of the small rest
+    /// `arctan((x - tan y) / (1 + x tan y))`. The library's own takes five times as long.
     pub(super) fn arctan(&mut self, a: &Ball) -> Option<Ball> {
-        let atan = a.is_real().then(|| self.context.atan(a.re.repr(), Some(&mut self.constants)))?;
-        self.real(atan, a.error)
+        if !a.is_real() {
+            return None;
+        }
+        let middle = Ball { re: a.re.clone(), im: self.zero(), error: f64::NEG_INFINITY };
+        let near = a.re.to_f64().value().atan();
+        let near = Float::try_from(near).ok()?.with_precision(self.context.precision()).value();
+        let near = Ball { re: near, im: self.zero(), error: f64::NEG_INFINITY };
+        let (sin, cos) = self.sin_cos(&near)?;
+        let top = self.sub(&self.mul(&middle, &cos)?, &sin)?;
+        let rest = self.div(&top, &self.add(&cos, &self.mul(&middle, &sin)?)?)?;
+        let square = self.mul(&rest, &rest)?.negated();
+        let (mut sum, mut power, mut n) = (self.add(&near, &rest)?, rest, 1);
+        loop {
+            power = self.mul(&power, &square)?;
+            n += 2;
+            let size = power.above().max(power.error);
+            if size < -self.precision || n > 200 {
+                // The terms that are left out add up to less than twice the first of them.
+                sum.error = either(either(sum.error, size + 1.0), a.error);
+                return (size < -8.0).then_some(sum);
+            }
+            sum = self.add(&sum, &self.div(&power, &self.integer(n)?)?)?;
+        }
     }
 
     pub(super) fn arcsin(&mut self, a: &Ball) -> Option<Ball> {
+        let rest = self.sub(&self.integer(1)?, &self.mul(a, a)?)?;
+        if rest.sign() == Some(Sign::Positive) {
+            let leg = self.root(&rest, 2)?;
+            let tangent = self.div(a, &leg)?;
+            return self.arctan(&tangent);
+        }
         let asin = a.is_real().then(|| self.context.asin(a.re.repr(), Some(&mut self.constants)))?;
-        // |arcsin x - arcsin y| is at most π/√2 times √|x - y|, everywhere; below 3/4 it is at most 2|x - y|.
-        let error =
-            if above(&a.re) <= -0.0 && self.is_below(a, 3, 4)? { a.error + 1.0 } else { a.error / 2.0 + 1.2 };
+        // |arcsin x - arcsin y| is at most π/√2 times √|x - y|.
+        let error = a.error / 2.0 + 1.2;
         self.real(asin, error)
     }
 
@@ -419,12 +447,6 @@ impl Arithmetic {
         let right = self.mul(&pi, &self.rational(&RBig::from_parts(1.into(), 2_u8.into()))?)?;
         let arcsin = self.arcsin(a)?;
         self.sub(&right, &arcsin)
-    }
-
-    fn is_below(&self, a: &Ball, top: i64, bottom: u8) -> Option<bool> {
-        let bound = self.rational(&RBig::from_parts(top.into(), bottom.into()))?;
-        let distance = self.sub(&bound, &self.abs(a)?)?;
-        Some(distance.sign() == Some(Sign::Positive))
     }
 
     /// The largest whole number not above a real one, if the error leaves no doubt.
@@ -470,3 +492,7 @@ impl Arithmetic {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ball_tests.rs"]
+mod tests;

@@ -42,6 +42,7 @@ impl Point<'_> {
             self.push_exponential(out, &turned, Gauss::real(outer))?;
             return self.push_symbolic(out, expr, &Expr::Number(-number), exponent, outer);
         }
+        self.charge(8)?;
         let constant = match self.affine(exponent) {
             Some(form) if form.constant.im.is_zero() => form.constant.re,
             _ => Fraction::ZERO,
@@ -64,6 +65,8 @@ impl Point<'_> {
         exponent: &Expr,
         scale: Gauss,
     ) -> Option<()> {
+        // Two powers of forty to sixty squarings.
+        self.charge(8)?;
         let modulus = self.exponents();
         let gauss = |number: Gauss| {
             let im = modulus.mul(Self::fraction_in(modulus, number.im)?, self.field.exponent.imaginary);

@@ -376,10 +376,12 @@ impl Pair<'_, '_> {
     }
 
     fn differ(&mut self, sample: &Sample, x: &Ball, y: &Ball) -> Finding {
-        // As many digits as it takes to tell them apart.
-        let text = |digits| (Arithmetic::text(x, digits), Arithmetic::text(y, digits));
-        let values = [6, 15, 40].map(text).into_iter().find(|(x, y)| x != y).unwrap_or_else(|| text(100));
-        self.fuel.witness = Some(Witness { point: sample.named(), values });
+        if self.fuel.explain {
+            // As many digits as it takes to tell them apart.
+            let text = |digits| (Arithmetic::text(x, digits), Arithmetic::text(y, digits));
+            let values = [6, 15, 40].map(text).into_iter().find(|(x, y)| x != y).unwrap_or_else(|| text(100));
+            self.fuel.witness = Some(Witness { point: sample.named(), values });
+        }
         Finding::Different
     }
 }
@@ -387,6 +389,8 @@ impl Pair<'_, '_> {
 /// Whether `f` and `g` are proportional: whether `f(x) g(x₀) = g(x) f(x₀)` at every point `x`, with a point
 /// `x₀` where neither is zero.
 pub(super) fn proportional(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Finding {
+    let (Some(f), Some(g)) = (exact::folded(f, 0), exact::folded(g, 0)) else { return Finding::Unknown };
+    let (f, g) = (&f, &g);
     let proof = modular::proportion(f, g);
     if proof.finding != Finding::Unknown && !proof.domain {
         return proof.finding;
@@ -475,3 +479,7 @@ pub(super) fn quotient_sign(f: &Expr, g: &Expr, fuel: &mut Fuel) -> Option<Sign>
 #[cfg(test)]
 #[path = "identity_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "law_tests.rs"]
+mod law_tests;

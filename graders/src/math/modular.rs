@@ -63,7 +63,7 @@ pub(super) fn compare_integers(a: &Expr, b: &Expr) -> Proof {
         _ => return UNKNOWN,
     };
     let mut domain = false;
-    let mut work = 2 * MAX_WORK;
+    let mut work = MAX_WORK;
     for combination in 0..classes.pow(names.len() as u32) {
         let mut rest = combination;
         let known: Vec<u64> = names
@@ -183,7 +183,7 @@ fn sides(exprs: &[&Expr], classes: &[(u64, Vec<u64>)], work: &mut u32, values: &
 }
 
 /// The most elementary steps of one comparison, at all of its points together.
-const MAX_WORK: u32 = 60_000;
+const MAX_WORK: u32 = 40_000;
 
 /// The root of its magnitude as which a variable is drawn: every fractional power with a denominator that
 /// divides this exists.

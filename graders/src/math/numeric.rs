@@ -11,6 +11,11 @@ use super::sample::Sample;
 
 pub(super) use super::identity::{Fuel, proportional, quotient_sign};
 
+/// What functions cost: multiples of some five microseconds at 256 bits.
+const EXP: usize = 36;
+const LN: usize = 60;
+const SIN: usize = 80;
+const ARCTAN: usize = 110;
 /// The most values of functions that are kept for when they are met again.
 const MAX_KEPT: usize = 24;
 
@@ -22,6 +27,18 @@ pub(super) fn literal_bits(expr: &Expr) -> usize {
             .as_ref()
             .map_or_else(|| literal_bits(base) + literal_bits(exponent), exact::bits),
         other => other.children().iter().map(literal_bits).sum(),
+    }
+}
+
+const fn cost(function: Function) -> usize {
+    use Function as F;
+    match function {
+        F::Sin | F::Cos | F::Tan | F::Cot | F::Sec | F::Csc => SIN,
+        F::Arcsin | F::Arccos | F::Arctan | F::Arccot | F::Arcsec | F::Arccsc | F::Arg => ARCTAN,
+        F::Ln => LN,
+        F::Log => 2 * LN,
+        F::Sinh | F::Cosh | F::Tanh | F::Coth | F::Sech | F::Csch => EXP,
+        _ => 4,
     }
 }
 
@@ -67,7 +84,7 @@ impl<'e> Evaluator<'e, '_> {
             Expr::Pi => self.arithmetic.pi(),
             Expr::Euler => {
                 let one = self.arithmetic.integer(1)?;
-                self.transcendental(|arithmetic| arithmetic.exp(&one))
+                self.transcendental(EXP, |arithmetic| arithmetic.exp(&one))
             }
             Expr::Imaginary => Some(self.arithmetic.imaginary()),
             Expr::Infinity | Expr::Degree | Expr::Apply(..) | Expr::Bound(_) => None,
@@ -126,8 +143,12 @@ impl<'e> Evaluator<'e, '_> {
         }
     }
 
-    fn transcendental<T>(&mut self, compute: impl FnOnce(&mut Arithmetic) -> Option<T>) -> Option<T> {
-        self.charge(40)?;
+    fn transcendental<T>(
+        &mut self,
+        units: usize,
+        compute: impl FnOnce(&mut Arithmetic) -> Option<T>,
+    ) -> Option<T> {
+        self.charge(units)?;
         compute(self.arithmetic)
     }
 
@@ -144,15 +165,17 @@ impl<'e> Evaluator<'e, '_> {
         }
         let exponent = self.value(exponent)?;
         if matches!(base, Expr::Euler) {
-            return self.transcendental(|arithmetic| arithmetic.exp(&exponent));
+            return self.transcendental(EXP, |arithmetic| arithmetic.exp(&exponent));
         }
         let base = self.value(base)?;
-        self.charge(40)?;
-        self.transcendental(|arithmetic| arithmetic.pow(&base, &exponent))
+        self.transcendental(LN + EXP, |arithmetic| arithmetic.pow(&base, &exponent))
     }
 
     fn call(&mut self, function: Function, arguments: &[Ball]) -> Option<Ball> {
-        self.transcendental(|arithmetic| match (function, arguments) {
+        let units = cost(function);
+        // A complex function is put together from several real ones.
+        let units = if arguments.iter().all(Ball::is_real) { units } else { 3 * units + ARCTAN };
+        self.transcendental(units, |arithmetic| match (function, arguments) {
             (Function::Sin, [x]) => Some(arithmetic.sin_cos(x)?.0),
             (Function::Cos, [x]) => Some(arithmetic.sin_cos(x)?.1),
             (Function::Tan | Function::Cot, [x]) => {

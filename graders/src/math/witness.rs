@@ -27,12 +27,14 @@ pub(super) struct Witness {
 impl Fuel {
     /// Enough for some hundred evaluations of transcendental functions.
     pub(super) const fn full() -> Self {
-        Self { units: 60_000, explain: false, witness: None }
+        Self { units: 40_000, explain: false, witness: None }
     }
 
     /// Keeps a point at which two expressions were seen to differ.
     pub(super) fn saw(&mut self, (sample, x, y): (Sample, Fast, Fast)) {
-        self.witness = Some(Witness::fast(&sample, x, y));
+        if self.explain {
+            self.witness = Some(Witness::fast(&sample, x, y));
+        }
     }
 
     /// Takes a number of units, if there are as many.
