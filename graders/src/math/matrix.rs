@@ -8,6 +8,10 @@ use super::parser::{MAX_ITEMS, Parser, expr};
 const MAX_DETERMINANT: usize = 6;
 /// The largest exponent of a matrix.
 const MAX_POWER: i64 = 8;
+/// The largest cell that is computed, in nodes.
+const MAX_CELL: u32 = 1_000;
+/// The largest determinant that is written out, in nodes.
+const MAX_TERMS: u32 = 50_000;
 /// The most rows or columns in a product of matrices.
 const MAX_PRODUCT: usize = 8;
 
@@ -83,9 +87,18 @@ fn product(x: &Rows, y: &Rows) -> Option<Rows> {
         let terms = row.iter().zip(y).map(|(a, other)| {
             Some(Expr::product(vec![a.clone(), other.get(column)?.clone()]))
         });
-        Some(Expr::sum(terms.collect::<Option<Vec<_>>>()?))
+        settled(Expr::sum(terms.collect::<Option<Vec<_>>>()?))
     };
     x.iter().map(|row| (0..width).map(|column| cell(row, column)).collect()).collect()
+}
+
+/// A computed cell: the number that it is, or an expression that is not too large. Cells double in size with
+/// every product.
+fn settled(cell: Expr) -> Option<Expr> {
+    match exact::value(&cell) {
+        Some(value) => Some(Expr::Number(value)),
+        None => (exact::size(&cell) <= MAX_CELL).then_some(cell),
+    }
 }
 
 /// A matrix to a power: a whole number, or `T` for the transpose. The parser stands after `^`.
@@ -112,6 +125,11 @@ pub(super) fn power(rows: Rows, parser: &mut Parser<'_, '_>) -> Option<Value> {
 pub(super) fn determinant(rows: &Rows) -> Option<Expr> {
     let n = rows.len();
     if n == 0 || n > MAX_DETERMINANT || rows.iter().any(|row| row.len() != n) {
+        return None;
+    }
+    let nodes = rows.iter().flatten().fold(0_u32, |sum, cell| sum.saturating_add(exact::size(cell)));
+    let orders: u32 = (1..=n as u32).product();
+    if nodes.saturating_mul(orders) > MAX_TERMS {
         return None;
     }
     let columns: Vec<usize> = (0..n).collect();

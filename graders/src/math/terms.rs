@@ -8,6 +8,8 @@ use super::lexer::Token;
 use super::matrix;
 use super::parser::{Parser, expr};
 
+/// The largest upper index, in nodes, that is written as often as the lower one says.
+const MAX_UPPER: u32 = 40;
 /// The largest lower index for which a binomial coefficient is written as a polynomial.
 const MAX_BINOMIAL: i64 = 32;
 
@@ -490,7 +492,11 @@ pub(super) fn root(degree: &Expr, inner: Expr) -> Expr {
 pub(super) fn binomial(n: Expr, k: Expr) -> Expr {
     let lower = exact::value(&k).and_then(|k| i64::try_from(exact::integer(&k)?).ok());
     match lower {
-        Some(k) if (0..=MAX_BINOMIAL).contains(&k) && exact::value(&n).is_none() => {
+        Some(k)
+            if (0..=MAX_BINOMIAL).contains(&k)
+                && exact::size(&n) <= MAX_UPPER
+                && exact::value(&n).is_none() =>
+        {
             let factors = (0..k).map(|j| {
                 let top = Expr::sum(vec![n.clone(), Expr::integer(-j)]);
                 Expr::product(vec![top, Expr::integer(j + 1).inverse()])
