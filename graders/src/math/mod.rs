@@ -13,12 +13,16 @@
 //! - Words are compared without regard to case; variables never are.
 
 mod compare;
+mod counter_example;
 mod environments;
 mod exact;
+mod explain;
 mod expr;
 mod factor;
 mod form;
 mod functions;
+mod latex;
+mod layout;
 mod lexer;
 mod matrix;
 mod modular;
@@ -26,9 +30,11 @@ mod numeric;
 mod operators;
 mod parser;
 mod policy;
+mod quotient;
 mod reading;
 mod relations;
 mod rounding;
+mod spelling;
 mod symbols;
 mod terms;
 mod units;
@@ -43,6 +49,7 @@ use serde::Deserialize;
 use crate::completion::Completion;
 use crate::config::{self, Fields};
 use crate::error::{ConfigError, GradeError, TaskError};
+use crate::explanation::Explanation;
 use crate::extract::Extractor;
 use crate::grader::{GradeCompletion, Grader, Prepared, Resources};
 use crate::scores::Scores;
@@ -132,6 +139,10 @@ impl GradeCompletion for Judge {
         let text = found.unboxed();
         let verdict = self.verdict(text);
         Ok(verdict.with_excerpt("extracted", text).with("extraction", found.step.name()))
+    }
+
+    fn explain(&self, completion: &Completion) -> Result<Explanation, GradeError> {
+        self.explanation(completion)
     }
 }
 

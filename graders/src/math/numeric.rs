@@ -14,7 +14,7 @@ use super::expr::{Expr, Function};
 use super::modular::Finding;
 
 /// Bits for refuting.
-const LOW_PRECISION: usize = 64;
+pub(super) const LOW_PRECISION: usize = 64;
 /// Bits for confirming, before the literals are counted.
 const HIGH_PRECISION: usize = 256;
 /// The most bits; expressions that need more are left undecided.
@@ -43,19 +43,19 @@ impl Fuel {
 const MAX_CONFIRMED: usize = 4;
 
 /// A family of points: the bounds of the magnitude as fractions of 64, and the signs.
-struct Region {
+pub(super) struct Region {
     low: u64,
     high: u64,
     signs: Signs,
 }
 
-enum Signs {
+pub(super) enum Signs {
     Positive,
     Negative,
     Mixed,
 }
 
-const REGIONS: [Region; 8] = [
+pub(super) const REGIONS: [Region; 8] = [
     Region { low: 4, high: 60, signs: Signs::Positive },
     Region { low: 70, high: 300, signs: Signs::Positive },
     Region { low: 4, high: 60, signs: Signs::Negative },
@@ -67,7 +67,7 @@ const REGIONS: [Region; 8] = [
 ];
 
 /// A number in the region, fixed by the variable's name.
-fn coordinate(region: &Region, name: &str) -> RBig {
+pub(super) fn coordinate(region: &Region, name: &str) -> RBig {
     let mut hash = 0xcbf2_9ce4_8422_2325 ^ region.low.wrapping_mul(31) ^ region.high;
     for byte in name.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -197,10 +197,10 @@ fn identity(fuel: &mut Fuel, a: &Expr, b: &Expr, sides: &mut Sides<'_>) -> Findi
 }
 
 /// Evaluates at a point of its region.
-struct Evaluator<'a> {
-    arithmetic: &'a mut Arithmetic,
-    region: &'a Region,
-    fuel: &'a mut Fuel,
+pub(super) struct Evaluator<'a> {
+    pub(super) arithmetic: &'a mut Arithmetic,
+    pub(super) region: &'a Region,
+    pub(super) fuel: &'a mut Fuel,
 }
 
 impl Evaluator<'_> {
@@ -209,7 +209,7 @@ impl Evaluator<'_> {
         self.fuel.burn(u32::try_from(units * limbs).ok()?)
     }
 
-    fn value(&mut self, expr: &Expr) -> Option<Ball> {
+    pub(super) fn value(&mut self, expr: &Expr) -> Option<Ball> {
         self.charge(1)?;
         match expr {
             Expr::Number(n) => self.arithmetic.rational(n),
