@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use graders::{Completion, Explanation, Prepared, Resources, Task, build_grader};
 use reqwest::StatusCode;
@@ -102,6 +103,47 @@ fn the_verdict_is_the_one_that_grading_gives() {
         };
         let completion = Completion::new(row.completion.as_str());
         assert_eq!(judge.explain(&completion).unwrap().verdict, judge.grade(&completion).unwrap(), "{}", row.name);
+    }
+}
+
+#[test]
+fn nothing_hangs() {
+    let texts = [
+        "9^{9^{9^{9}}}".to_owned(),
+        "((10!)!)!".to_owned(),
+        "(x-1)^{6000} = 7".to_owned(),
+        "x^{1/999999937} > 2^{2^{100}}".to_owned(),
+        "\\sin(10^{300}x)".to_owned(),
+        "\\tan(\\pi/2)".to_owned(),
+        "0.5e99999999999999999999".to_owned(),
+        "1e2000".to_owned(),
+        "i^{i^{i^{i}}}".to_owned(),
+        vec!["x^{400}"; 500].join("+"),
+        format!("{} < 3", vec!["x^{400}"; 500].join("+")),
+        vec!["x_{1}"; 800].join("+"),
+        "{".repeat(40) + "x" + &"}".repeat(40),
+        format!("{}x{}", "\\frac{1}{1+".repeat(20), "}".repeat(20)),
+        format!("{}x{}", "2^{".repeat(20), "}".repeat(20)),
+        format!("\\{{{}\\}}", vec!["1"; 60].join(",")),
+        "[0, 10^{400}] \\cup (\\frac{1}{3}, \\infty)".to_owned(),
+        "7".repeat(8000),
+        "\u{1f600}\u{0}".to_owned(),
+    ];
+    let grader = build_grader(&json!({"type": "math", "extract": ["whole"]})).unwrap();
+    for reference in &texts {
+        let Ok(Prepared::Completion(judge)) =
+            grader.prepare(&Task::with_reference(reference.as_str()), &Resources::default())
+        else {
+            continue;
+        };
+        for text in &texts {
+            let began = Instant::now();
+            let explanation = judge.explain(&Completion::new(text.as_str())).unwrap();
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(20), "{reference:.60} | {text:.60}: {took:?}");
+            let length = serde_json::to_string(&explanation).unwrap().len();
+            assert!(length < 100_000, "{reference:.60} | {text:.60}: {length} bytes");
+        }
     }
 }
 

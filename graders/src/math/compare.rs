@@ -55,7 +55,10 @@ impl Outcome {
             return self;
         }
         let other = other();
-        let decides = other.is_equal() || (self.finding == Finding::Different && other.finding == Finding::Unknown);
+        // A difference that was computed says more than one of kind.
+        let decides = other.is_equal()
+            || (self.finding == Finding::Different && other.finding == Finding::Unknown)
+            || (self == UNLIKE && other.finding == Finding::Different);
         if decides { other } else { self }
     }
 }

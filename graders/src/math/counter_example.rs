@@ -3,6 +3,7 @@
 //! Small whole numbers are tried first, then the points of [`super::numeric`]. Nothing here decides anything:
 //! without a point the verdict stands all the same.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dashu::base::Sign;
@@ -29,6 +30,9 @@ const PRIMES: [i64; 8] = [2, 3, 5, 7, 11, 13, 17, 19];
 const MAX_VARIABLES: usize = PRIMES.len();
 /// The most values of one variable that are tried for relations and sets.
 const MAX_CANDIDATES: usize = 200;
+
+/// The most parts of a side that is evaluated exactly at many values.
+const MAX_PARTS: usize = 128;
 
 /// A point at which the answer differs from the reference.
 pub(super) fn find(
@@ -221,6 +225,16 @@ struct Described<'v> {
 
 fn described(value: &Value) -> Option<Described<'_>> {
     let mut names = BTreeSet::new();
+    let parts = Cell::new(0);
+    let count = |_: &Expr| {
+        parts.set(parts.get() + 1);
+        parts.get() > MAX_PARTS
+    };
+    if let Value::Chain { sides, .. } = value
+        && sides.iter().any(|side| side.any(&count))
+    {
+        return None;
+    }
     match value {
         Value::Chain { sides, .. } => sides.iter().try_for_each(|side| variables(side, &mut names))?,
         Value::Element(element, _) => variables(element, &mut names)?,
