@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use graders::{
-    Alone, Completion, ErrorKind, Explanation, GradeError, Grader, Prepared, PreparedRubric, Resources, Reward,
-    Rubric, Task, TaskError,
+    Alone, Completion, ErrorKind, Explanation, GradeError, Grader, Prepared, PreparedRubric, Resources,
+    Reward, Rubric, Task, TaskError,
 };
 
 /// Stack of a grading thread, in bytes. Parsers bound their depth well below it.
@@ -197,7 +197,9 @@ impl Judge {
             let explained = inquiry.answer(resources);
             let _ = guarded(|| done(explained));
         };
-        self.work.send(Work::Inquiry(Box::new(answer))).expect("the threads outlive the judge, this is a bug");
+        self.work
+            .send(Work::Inquiry(Box::new(answer)))
+            .expect("the threads outlive the judge, this is a bug");
     }
 }
 

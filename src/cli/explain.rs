@@ -60,11 +60,8 @@ impl Explain {
             }
             other => other.into(),
         })?;
-        let text = if self.json {
-            serde_json::to_string_pretty(&explanation)? + "\n"
-        } else {
-            human(&explanation)
-        };
+        let text =
+            if self.json { serde_json::to_string_pretty(&explanation)? + "\n" } else { human(&explanation) };
         io::stdout().lock().write_all(text.as_bytes()).context("cannot write")?;
         Ok(if explanation.is_accepted() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
@@ -93,7 +90,10 @@ impl Explain {
         let text = if self.completion == "-" {
             let mut text = String::new();
             let most = MAX_TEXT_BYTES as u64 + 1;
-            io::stdin().take(most).read_to_string(&mut text).context("--completion: cannot read standard input")?;
+            io::stdin()
+                .take(most)
+                .read_to_string(&mut text)
+                .context("--completion: cannot read standard input")?;
             text
         } else {
             self.completion.clone()
@@ -120,7 +120,8 @@ fn read_json(flag: &str, text: &str) -> anyhow::Result<Value> {
 
 /// The explanation as aligned lines.
 fn human(explanation: &Explanation) -> String {
-    let Explanation { verdict, extraction, reference, answer, decided_by, lacks, counter_example } = explanation;
+    let Explanation { verdict, extraction, reference, answer, decided_by, lacks, counter_example } =
+        explanation;
     let mut out = String::new();
     let mut row = |name: &str, text: &str| {
         let _ = writeln!(out, "{name:<12}{}", printable(text));
@@ -145,8 +146,12 @@ fn human(explanation: &Explanation) -> String {
         show("answer", side, &mut row);
     }
     if let Some(found) = counter_example {
-        let point: Vec<String> = found.point.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        row("differs", &if point.is_empty() { "in value".to_owned() } else { format!("at {}", point.join(", ")) });
+        let point: Vec<String> =
+            found.point.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        row(
+            "differs",
+            &if point.is_empty() { "in value".to_owned() } else { format!("at {}", point.join(", ")) },
+        );
         // Constants differ wherever one is.
         row("  reference", &format!("= {}", found.reference));
         row("  answer", &format!("= {}", found.answer));

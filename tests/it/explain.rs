@@ -47,7 +47,9 @@ fn rows() -> Vec<Row> {
 
 impl Row {
     fn grader(&self) -> Value {
-        self.grader.as_deref().map_or_else(|| json!({"type": "math"}), |text| serde_json::from_str(text).unwrap())
+        self.grader
+            .as_deref()
+            .map_or_else(|| json!({"type": "math"}), |text| serde_json::from_str(text).unwrap())
     }
 
     fn explained(&self) -> Explanation {
@@ -68,9 +70,15 @@ impl Row {
         let checks = [
             ("reason", found.verdict.reason.name() == self.reason),
             ("step", self.step.is_none() || self.step.as_ref() == extraction.map(|found| &found.step)),
-            ("extracted", self.extracted.is_none() || self.extracted.as_ref() == extraction.map(|found| &found.text)),
+            (
+                "extracted",
+                self.extracted.is_none() || self.extracted.as_ref() == extraction.map(|found| &found.text),
+            ),
             ("reference", self.reference_latex.as_ref().is_none_or(|expected| *expected == latex)),
-            ("answer", self.answer_latex.is_none() || self.answer_latex.as_ref() == answer.map(|side| &side.latex)),
+            (
+                "answer",
+                self.answer_latex.is_none() || self.answer_latex.as_ref() == answer.map(|side| &side.latex),
+            ),
             ("unread_at", self.unread_at == answer.and_then(|side| side.unread_at)),
             ("unread", self.unread.as_ref() == answer.and_then(|side| side.unread.as_ref())),
             ("decided_by", self.decided_by.is_none() || self.decided_by == found.decided_by),
@@ -102,7 +110,12 @@ fn the_verdict_is_the_one_that_grading_gives() {
             panic!("{}: not prepared", row.name);
         };
         let completion = Completion::new(row.completion.as_str());
-        assert_eq!(judge.explain(&completion).unwrap().verdict, judge.grade(&completion).unwrap(), "{}", row.name);
+        assert_eq!(
+            judge.explain(&completion).unwrap().verdict,
+            judge.grade(&completion).unwrap(),
+            "{}",
+            row.name
+        );
     }
 }
 
@@ -151,7 +164,8 @@ fn nothing_hangs() {
 async fn the_server_says_what_the_library_says() {
     let server = Server::start().await;
     for row in rows() {
-        let mut body = json!({"task": {"reference": row.reference.clone()}, "completion": row.completion.clone()});
+        let mut body =
+            json!({"task": {"reference": row.reference.clone()}, "completion": row.completion.clone()});
         if row.grader.is_some() {
             body["grader"] = row.grader();
         }

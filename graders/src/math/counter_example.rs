@@ -49,43 +49,59 @@ pub(super) fn find(
 const MAX_DEPTH: u32 = 4;
 
 /// A point at which the values that are stated differ.
-fn values(a: &Value, b: &Value, policy: &Policy, fuel: &mut Fuel, depth: u32) -> Option<CounterExample> {
+fn values(
+    reference: &Value,
+    answer: &Value,
+    policy: &Policy,
+    fuel: &mut Fuel,
+    depth: u32,
+) -> Option<CounterExample> {
     if depth > MAX_DEPTH {
         return None;
     }
-    match (a, b) {
-        (Value::Expr(a), Value::Expr(b)) => apart(a, b, fuel),
-        (Value::Quantity(a, u), Value::Quantity(b, v)) => match (u, v) {
-            (Unit::Known { dimension: d, factor: f }, Unit::Known { dimension: e, factor: g }) if d == e => {
+    match (reference, answer) {
+        (Value::Expr(left), Value::Expr(right)) => apart(left, right, fuel),
+        (Value::Quantity(left, unit), Value::Quantity(right, other)) => match (unit, other) {
+            (Unit::Known { dimension, factor }, Unit::Known { dimension: same, factor: theirs })
+                if dimension == same && factor != theirs =>
+            {
                 let scaled = |x: &Expr, by: &RBig| Expr::product(vec![x.clone(), Expr::Number(by.clone())]);
-                if f == g { apart(a, b, fuel) } else { apart(&scaled(a, f), &scaled(b, g), fuel) }
+                apart(&scaled(left, factor), &scaled(right, theirs), fuel)
             }
-            (u, v) if u == v => apart(a, b, fuel),
+            (unit, other) if unit == other => apart(left, right, fuel),
             _ => None,
         },
-        (Value::Quantity(a, unit), Value::Expr(b)) => apart(&measured(a, unit, policy), b, fuel),
-        (Value::Expr(a), Value::Quantity(b, unit)) => apart(a, &measured(b, unit, policy), fuel),
-        (Value::Named(x, v), Value::Named(y, w)) if x == y => values(v, w, policy, fuel, depth + 1),
-        (Value::Named(_, v), w @ (Value::Tuple { .. } | Value::Matrix(_))) => {
-            values(v, w, policy, fuel, depth + 1)
+        (Value::Quantity(left, unit), Value::Expr(right)) => {
+            apart(&measured(left, unit, policy), right, fuel)
         }
-        (v @ (Value::Tuple { .. } | Value::Matrix(_)), Value::Named(_, w)) => {
-            values(v, w, policy, fuel, depth + 1)
+        (Value::Expr(left), Value::Quantity(right, unit)) => {
+            apart(left, &measured(right, unit, policy), fuel)
         }
-        (Value::Tuple { open: a, close: b, items: x }, Value::Tuple { open: c, close: d, items: y })
-            if (a, b) == (c, d) && x.len() == y.len() && (x.len() > 2 || (*a, *b) == ('(', ')')) =>
+        (Value::Named(name, left), Value::Named(other, right)) if name == other => {
+            values(left, right, policy, fuel, depth + 1)
+        }
+        (Value::Named(_, left), right @ (Value::Tuple { .. } | Value::Matrix(_))) => {
+            values(left, right, policy, fuel, depth + 1)
+        }
+        (left @ (Value::Tuple { .. } | Value::Matrix(_)), Value::Named(_, right)) => {
+            values(left, right, policy, fuel, depth + 1)
+        }
+        (
+            Value::Tuple { open: '(', close: ')', items },
+            Value::Tuple { open: '(', close: ')', items: others },
+        ) if items.len() == others.len() => {
+            items.iter().zip(others).find_map(|(left, right)| values(left, right, policy, fuel, depth + 1))
+        }
+        (Value::Matrix(rows), Value::Matrix(others))
+            if rows.len() == others.len() && rows.iter().zip(others).all(|(x, y)| x.len() == y.len()) =>
         {
-            x.iter().zip(y).find_map(|(x, y)| values(x, y, policy, fuel, depth + 1))
+            let mut cells = rows.iter().flatten().zip(others.iter().flatten());
+            cells.find_map(|(left, right)| apart(left, right, fuel))
         }
-        (Value::Matrix(x), Value::Matrix(y))
-            if x.len() == y.len() && x.iter().zip(y).all(|(x, y)| x.len() == y.len()) =>
-        {
-            x.iter().flatten().zip(y.iter().flatten()).find_map(|(x, y)| apart(x, y, fuel))
-        }
-        _ => match (stated(a)?, stated(b)?) {
-            ((Some(x), _), (Some(y), _)) if x != y => None,
+        _ => match (stated(reference)?, stated(answer)?) {
+            ((Some(name), _), (Some(other), _)) if name != other => None,
             ((None, _), (None, _)) => None,
-            ((_, a), (_, b)) => apart(a, b, fuel),
+            ((_, left), (_, right)) => apart(left, right, fuel),
         },
     }
 }
@@ -143,7 +159,7 @@ fn shown(x: &Expr, y: &Expr, complex: bool, fuel: &mut Fuel) -> Option<(String, 
     PRECISIONS.iter().find_map(|precision| {
         let mut arithmetic = Arithmetic::new(*precision);
         let (x, y) = (ball(x, &mut arithmetic, fuel)?, ball(y, &mut arithmetic, fuel)?);
-        if (!complex && !(x.is_real() && y.is_real())) || arithmetic.position(&x, &y) != Position::Apart {
+        if !(complex || x.is_real() && y.is_real()) || arithmetic.position(&x, &y) != Position::Apart {
             return None;
         }
         let texts = DIGITS.iter().map(|digits| (x.decimal(*digits), y.decimal(*digits)));
@@ -288,7 +304,9 @@ fn ends(value: &Value, out: &mut BTreeSet<RBig>, depth: u32) {
         Value::Expr(expr) => add(expr),
         Value::Chain { sides, .. } => sides.iter().for_each(add),
         Value::Tuple { items, .. } | Value::Set(items) | Value::Combined(_, items) if depth <= MAX_DEPTH => {
-            items.iter().for_each(|item| ends(item, out, depth + 1));
+            for item in items {
+                ends(item, out, depth + 1);
+            }
         }
         Value::Element(_, set) if depth <= MAX_DEPTH => ends(set, out, depth + 1),
         _ => {}

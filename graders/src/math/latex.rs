@@ -224,16 +224,16 @@ impl Printer {
             if degrees > 0 && marked == Some(at) {
                 text.push_str("^{\\circ}");
             }
-            self.factor(&mut written, &text);
+            Self::factor(&mut written, &text);
         }
         let open = if marked.is_some() { degrees.saturating_sub(1) } else { degrees };
         for _ in 0..open.min(MAX_CHARS) {
-            self.factor(&mut written, "1^{\\circ}");
+            Self::factor(&mut written, "1^{\\circ}");
         }
         self.out.push_str(&written);
     }
 
-    fn factor(&mut self, written: &mut String, text: &str) {
+    fn factor(written: &mut String, text: &str) {
         let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
         let after_number = digit(written.chars().next_back());
         let mut chars = text.chars();
@@ -364,9 +364,9 @@ impl Printer {
             };
             return self.braced(|printer| {
                 if named {
-                    printer.braced(|printer| printer.listed(arguments))
+                    printer.braced(|printer| printer.listed(arguments));
                 } else {
-                    printer.listed(arguments)
+                    printer.listed(arguments);
                 }
             });
         }
@@ -476,21 +476,20 @@ fn without_differential(body: &Expr) -> Expr {
 /// The highest place at which an expression needs no brackets.
 fn rank(expr: &Expr) -> Place {
     match expr {
+        Expr::Sum(_) => Place::Alone,
+        Expr::Product(_) | Expr::Bound(_) | Expr::Call(Function::Modulo, _) => Place::Term,
         Expr::Number(n) if n.numerator().sign() == Sign::Negative => Place::Term,
         Expr::Number(n) if n.denominator().is_one() || decimal(n).is_some() => Place::Base,
-        Expr::Number(_) | Expr::Degree => Place::Factor,
-        Expr::Variable(name) if !spelling::variable(name).1 => Place::Factor,
-        Expr::Sum(_) => Place::Alone,
-        Expr::Product(_) => Place::Term,
-        Expr::Power(..) => Place::Factor,
-        Expr::Call(function, _) => match function {
-            Function::Modulo => Place::Term,
-            Function::Abs | Function::Floor | Function::Ceil | Function::Binomial | Function::Conjugate => {
-                Place::Base
-            }
-            _ => Place::Factor,
-        },
-        Expr::Bound(_) => Place::Term,
-        _ => Place::Base,
+        Expr::Variable(name) if spelling::variable(name).1 => Place::Base,
+        Expr::Call(
+            Function::Abs | Function::Floor | Function::Ceil | Function::Binomial | Function::Conjugate,
+            _,
+        ) => Place::Base,
+        Expr::Number(_) | Expr::Variable(_) | Expr::Degree | Expr::Power(..) | Expr::Call(..) => {
+            Place::Factor
+        }
+        Expr::Pi | Expr::Euler | Expr::Imaginary | Expr::Infinity | Expr::Root(..) | Expr::Apply(..) => {
+            Place::Base
+        }
     }
 }

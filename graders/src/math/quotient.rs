@@ -55,7 +55,9 @@ impl<'e> Quotient<'e> {
                 }
             }
             Expr::Product(factors) if depth > 0 => {
-                factors.iter().for_each(|factor| self.add(factor, depth - 1))
+                for factor in factors {
+                    self.add(factor, depth - 1);
+                }
             }
             Expr::Degree => self.degrees += 1,
             Expr::Power(base, exponent) => match negative_power(base, exponent) {

@@ -3,6 +3,8 @@
 //! The spelling is the inverse of what [`super::lexer`] and [`super::terms`] make of a name, so that what is
 //! printed reads as what it was.
 
+use std::fmt::Write as _;
+
 use super::expr::{Domain, Function, Join, Relation, SetOperation, Unit};
 use super::units;
 
@@ -95,7 +97,7 @@ pub(super) fn plain(name: &str) -> String {
         } else {
             index.to_owned()
         };
-        out.push_str(&format!("_{{{index}}}{primes}"));
+        let _ = write!(out, "_{{{index}}}{primes}");
     }
     out
 }
@@ -136,12 +138,12 @@ fn unit_words(name: &str) -> String {
     let mut out = String::new();
     for (place, part) in base.copied().unwrap_or(name).split('^').enumerate() {
         if place == 0 {
-            out.push_str(&format!("\\text{{ {part}}}"));
+            let _ = write!(out, "\\text{{ {part}}}");
             continue;
         }
         let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').len();
         let (exponent, rest) = part.split_at(digits);
-        out.push_str(&format!("^{{{exponent}}}"));
+        let _ = write!(out, "^{{{exponent}}}");
         match rest.strip_prefix('/') {
             Some(rest) => out.push_str(&format!(" / \\text{{{rest}}}")),
             None if !rest.is_empty() => out.push_str(&format!("\\text{{{rest}}}")),
