@@ -17,7 +17,7 @@ use crate::judge::{Control, Inquiry, Judge, Unexplained};
 ///
 /// The verdict is the one that `gavel grade` and POST /v1/grade give. Like them, `math` looks for an answer that
 /// is marked as one, such as \boxed{2}; to compare a bare answer give
-/// --grader '{"type": "math", "extract": ["whole"]}'.
+/// `--grader '{"type": "math", "extract": ["whole"]}'`.
 ///
 /// Exit code: 0 when the answer was accepted, 1 when it was not, 2 for a usage error or when there could be no
 /// verdict.

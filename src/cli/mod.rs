@@ -26,7 +26,7 @@ enum Command {
     Serve(serve::Serve),
     /// Grade a file of groups, one JSON object a line, without a server.
     Grade(grade::Grade),
-    /// Explain the verdict on one completion: what was read on each side, what decided, where they differ.
+    // Its description stands at its arguments: one here would hide the rest of it.
     Explain(explain::Explain),
     /// Make tasks, and completions of them for trying things out.
     Tasks(tasks::Tasks),

@@ -250,6 +250,12 @@ fn the_command_shows_it_to_people_and_programs() {
 }
 
 #[test]
+fn the_help_says_what_the_exit_codes_mean() {
+    let output = explain(&["--help"], "");
+    assert!(stdout(&output).contains("Exit code: 0 when"), "{}", stdout(&output));
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     for (arguments, word) in [
         (vec!["-r", "1"], "--completion"),

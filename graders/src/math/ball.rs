@@ -74,7 +74,7 @@ fn decimal(x: &Float, digits: usize) -> String {
     let sign = if significand.sign() == Sign::Negative { "-" } else { "" };
     let written = significand.clone().unsigned_abs().to_string();
     // The place of the first digit, as a power of ten.
-    let first = exponent + written.len() as isize - 1;
+    let first = isize::try_from(written.len()).unwrap_or_default().saturating_add(exponent) - 1;
     let written = written.trim_end_matches('0');
     if written.is_empty() {
         return "0".to_owned();
