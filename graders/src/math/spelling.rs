@@ -144,11 +144,11 @@ fn unit_words(name: &str) -> String {
         let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').len();
         let (exponent, rest) = part.split_at(digits);
         let _ = write!(out, "^{{{exponent}}}");
-        match rest.strip_prefix('/') {
-            Some(rest) => out.push_str(&format!(" / \\text{{{rest}}}")),
-            None if !rest.is_empty() => out.push_str(&format!("\\text{{{rest}}}")),
-            None => {}
-        }
+        let _ = match rest.strip_prefix('/') {
+            Some(rest) => write!(out, " / \\text{{{rest}}}"),
+            None if rest.is_empty() => Ok(()),
+            None => write!(out, "\\text{{{rest}}}"),
+        };
     }
     out
 }
