@@ -15,7 +15,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use graders::{
-    Alone, Completion, ErrorKind, GradeError, PreparedRubric, Resources, Reward, Rubric, Task, TaskError,
+    Alone, Completion, ErrorKind, Explanation, GradeError, Grader, Prepared, PreparedRubric, Resources,
+    Reward, Rubric, Task, TaskError,
 };
 
 /// Stack of a grading thread, in bytes. Parsers bound their depth well below it.
@@ -38,6 +39,52 @@ pub struct Request {
 
 /// One reward for each completion, or what is wrong with the task.
 pub type Judged = Result<Vec<Reward>, TaskError>;
+
+/// A completion whose verdict is to be explained.
+#[derive(Debug)]
+pub struct Inquiry {
+    /// What judges it.
+    pub grader: Arc<dyn Grader>,
+    /// What was asked.
+    pub task: Task,
+    /// What the policy wrote.
+    pub completion: Completion,
+    /// When to stop.
+    pub control: Arc<Control>,
+}
+
+/// An explanation, or why there is none.
+pub type Explained = Result<Explanation, Unexplained>;
+
+/// Why there is no explanation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unexplained {
+    /// The grader cannot judge this task.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The judge failed.
+    #[error(transparent)]
+    Judge(#[from] GradeError),
+    /// The grader looks at groups.
+    #[error("{GROUPS_ONLY}")]
+    Group,
+}
+
+/// What to do when a grader looks at groups.
+const GROUPS_ONLY: &str = "this grader judges the completions of a group together, so one alone has nothing to \
+    explain; grade the group (POST /v1/grade, `gavel grade`)";
+
+impl Inquiry {
+    fn answer(&self, resources: &Resources) -> Explained {
+        if let Some(error) = self.control.stopped() {
+            return Err(error.into());
+        }
+        guarded(|| match self.grader.prepare(&self.task, resources)? {
+            Prepared::Completion(judge) => Ok(judge.explain(&self.completion)?),
+            Prepared::Group(_) => Err(Unexplained::Group),
+        })?
+    }
+}
 
 /// Lets a caller stop a judgement that nobody waits for any more.
 #[derive(Debug, Default)]
@@ -75,8 +122,14 @@ impl Control {
 /// Judges groups on its own threads. Dropping it lets the threads finish what they began.
 #[derive(Debug)]
 pub struct Judge {
-    groups: Sender<Arc<Job>>,
+    work: Sender<Work>,
     n_threads: usize,
+}
+
+/// What waits for a thread.
+enum Work {
+    Group(Arc<Job>),
+    Inquiry(Box<dyn FnOnce(&Resources) + Send>),
 }
 
 impl Judge {
@@ -86,7 +139,7 @@ impl Judge {
     /// When the system gives no more threads.
     pub fn start(n_threads: usize, resources: Resources) -> std::io::Result<Self> {
         let n_threads = n_threads.max(1);
-        let (groups, waiting) = unbounded();
+        let (work, waiting) = unbounded();
         let (help_wanted, shared) = unbounded();
         let resources = Arc::new(resources);
         for index in 0..n_threads {
@@ -102,7 +155,7 @@ impl Judge {
                 .stack_size(STACK_BYTES)
                 .spawn(move || worker.run())?;
         }
-        Ok(Self { groups, n_threads })
+        Ok(Self { work, n_threads })
     }
 
     /// How many threads judge.
@@ -121,7 +174,7 @@ impl Judge {
             found: (0..n).map(|_| Mutex::new(None)).collect(),
             done: Mutex::new(Some(Box::new(done))),
         };
-        self.groups.send(Arc::new(job)).expect("the threads outlive the judge, this is a bug");
+        self.work.send(Work::Group(Arc::new(job))).expect("the threads outlive the judge, this is a bug");
     }
 
     /// Judges a group and waits for the result. Not for async threads.
@@ -134,6 +187,19 @@ impl Judge {
             let _ = sender.send(judged);
         });
         receiver.recv().expect("every submitted group is answered, this is a bug")
+    }
+}
+
+impl Judge {
+    /// Explains a verdict; `done` is called with the result on a judging thread and should do little.
+    pub fn explain(&self, inquiry: Inquiry, done: impl FnOnce(Explained) + Send + 'static) {
+        let answer = move |resources: &Resources| {
+            let explained = inquiry.answer(resources);
+            let _ = guarded(|| done(explained));
+        };
+        self.work
+            .send(Work::Inquiry(Box::new(answer)))
+            .expect("the threads outlive the judge, this is a bug");
     }
 }
 
@@ -151,7 +217,7 @@ struct Job {
 }
 
 struct Worker {
-    waiting: Receiver<Arc<Job>>,
+    waiting: Receiver<Work>,
     /// Where a thread that has begun a group asks the others to join in.
     help_wanted: Sender<Arc<Job>>,
     shared: Receiver<Arc<Job>>,
@@ -170,7 +236,8 @@ impl Worker {
             crossbeam_channel::select! {
                 recv(self.shared) -> job => if let Ok(job) = job { job.judge_completions() },
                 recv(self.waiting) -> job => match job {
-                    Ok(job) => self.begin(&job),
+                    Ok(Work::Group(job)) => self.begin(&job),
+                    Ok(Work::Inquiry(answer)) => answer(&self.resources),
                     Err(_) => return,
                 },
             }

@@ -11,6 +11,7 @@ use sandboxes::Sandbox;
 
 use crate::completion::Completion;
 use crate::error::{GradeError, TaskError};
+use crate::explanation::Explanation;
 use crate::task::Task;
 use crate::verdict::Verdict;
 
@@ -62,6 +63,14 @@ pub trait GradeCompletion: Send + Sync {
     /// # Errors
     /// Only when the judge failed; a wrong, empty or monstrous completion gets a verdict.
     fn grade(&self, completion: &Completion) -> Result<Verdict, GradeError>;
+
+    /// The verdict on `completion` and how it came about, for people. It costs more than the verdict alone.
+    ///
+    /// # Errors
+    /// As [`grade`](Self::grade).
+    fn explain(&self, completion: &Completion) -> Result<Explanation, GradeError> {
+        self.grade(completion).map(Explanation::of)
+    }
 }
 
 /// Judges the completions of a group together.

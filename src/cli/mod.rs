@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod doctor;
+mod explain;
 mod grade;
 mod keys;
 mod sample;
@@ -25,6 +26,8 @@ enum Command {
     Serve(serve::Serve),
     /// Grade a file of groups, one JSON object a line, without a server.
     Grade(grade::Grade),
+    // Its description stands at its arguments: one here would hide the rest of it.
+    Explain(explain::Explain),
     /// Make tasks, and completions of them for trying things out.
     Tasks(tasks::Tasks),
     /// Make, list and revoke the keys that let callers in.
@@ -42,6 +45,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(),
             Command::Grade(command) => command.run(),
+            Command::Explain(command) => command.run(),
             Command::Tasks(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Doctor(command) => command.run(),

@@ -161,7 +161,7 @@ impl Envelope {
     }
 }
 
-fn deadline(
+pub(super) fn deadline(
     headers: &HeaderMap,
     field: Option<u64>,
     started: Instant,
@@ -190,7 +190,7 @@ fn accepts_ndjson(headers: &HeaderMap) -> bool {
 }
 
 /// Cancels what is still waiting when the one who asked has gone.
-struct CancelOnDrop(Arc<Control>);
+pub(super) struct CancelOnDrop(pub(super) Arc<Control>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

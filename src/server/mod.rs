@@ -27,6 +27,7 @@ pub mod admission;
 pub mod auth;
 pub mod dashboard;
 pub mod decode;
+pub mod explain;
 pub mod extract;
 pub mod gathering;
 pub mod grade;

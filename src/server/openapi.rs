@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{App, grade, regrade, rubrics, runs, tasks};
+use super::{App, explain, grade, regrade, rubrics, runs, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -46,6 +46,7 @@ impl Modify for BearerKey {
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(grade::grade))
+        .routes(routes!(explain::explain))
         .routes(routes!(regrade::regrade))
         .routes(routes!(rubrics::list))
         .routes(routes!(rubrics::read, rubrics::put, rubrics::delete))

@@ -193,6 +193,12 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    /// 503: the judge could not judge, for no fault of the request.
+    pub fn unjudged(detail: impl Into<String>) -> Self {
+        let title = "the judge could not judge";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unjudged", title, detail)
+    }
+
     /// 500: a fault of ours; the log has the cause.
     pub fn internal() -> Self {
         let detail = "a fault in the server; its log has the cause under this request's id";

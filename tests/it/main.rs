@@ -13,6 +13,7 @@ mod api;
 mod bad_input;
 mod cli;
 mod end_to_end;
+mod explain;
 mod kill;
 mod openapi;
 mod overload;

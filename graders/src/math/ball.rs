@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use dashu::base::{Approximation, BitTest, Sign};
+use dashu::base::{Approximation, BitTest, Sign, UnsignedAbs};
 use dashu::float::round::mode::HalfEven;
 use dashu::float::{ConstCache, Context, FBig, FpResult, Repr};
 use dashu::integer::IBig;
@@ -71,10 +71,60 @@ fn is_negative(x: &Float) -> bool {
     !is_zero(x) && x.repr().sign() == Sign::Negative
 }
 
+/// A number to so many significant digits, without zeros at the end.
+fn decimal(x: &Float, digits: usize) -> String {
+    let rounded = x.clone().with_base_and_precision::<10>(digits.max(1)).value();
+    let (significand, exponent) = (rounded.repr().significand(), rounded.repr().exponent());
+    let sign = if significand.sign() == Sign::Negative { "-" } else { "" };
+    let written = significand.clone().unsigned_abs().to_string();
+    // The place of the first digit, as a power of ten.
+    let first = isize::try_from(written.len()).unwrap_or_default().saturating_add(exponent) - 1;
+    let written = written.trim_end_matches('0');
+    if written.is_empty() {
+        return "0".to_owned();
+    }
+    match usize::try_from(first) {
+        Ok(first) if first < digits.max(15) => {
+            let padded = format!("{written:0<width$}", width = first + 1);
+            let (whole, fraction) = padded.split_at(first + 1);
+            if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+        }
+        Err(_) if first >= -5 => {
+            let zeros = "0".repeat(first.unsigned_abs() - 1);
+            format!("{sign}0.{zeros}{written}")
+        }
+        _ => {
+            let (whole, fraction) = written.split_at(1);
+            let point = if fraction.is_empty() { "" } else { "." };
+            format!("{sign}{whole}{point}{fraction}e{first}")
+        }
+    }
+}
+
 impl Ball {
     /// Whether it lies on the real line by construction, and not only within the error.
     pub(super) fn is_real(&self) -> bool {
         is_zero(&self.im)
+    }
+
+    /// The middle to so many significant digits, rounded, such as `0.5` or `1.25e30 - 2i`.
+    pub(super) fn decimal(&self, digits: usize) -> String {
+        let re = decimal(&self.re, digits);
+        if self.is_real() {
+            return re;
+        }
+        let im = match decimal(&self.im, digits) {
+            one if one == "1" => "i".to_owned(),
+            minus if minus == "-1" => "-i".to_owned(),
+            other => format!("{other}i"),
+        };
+        if is_zero(&self.re) {
+            return im;
+        }
+        match im.strip_prefix('-') {
+            Some(im) => format!("{re} - {im}"),
+            None => format!("{re} + {im}"),
+        }
     }
 
     /// The sign, when it is real and certain.
@@ -357,7 +407,6 @@ impl Arithmetic {
 
     /// A whole power.
     pub(super) fn powi(&self, a: &Ball, exponent: &IBig) -> Option<Ball> {
-        use dashu::base::UnsignedAbs as _;
         let mut n = u64::try_from(&exponent.unsigned_abs()).ok().filter(|n| *n <= MAX_EXPONENT)?;
         // 0^0 has no value here; sampling must not give it one.
         if n == 0 && a.contains_zero() {

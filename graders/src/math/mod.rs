@@ -17,8 +17,10 @@ mod ball;
 mod calculus;
 mod calls;
 mod compare;
+mod counter_example;
 mod environments;
 mod exact;
+mod explain;
 mod exponents;
 mod expr;
 mod factor;
@@ -27,6 +29,8 @@ mod field;
 mod form;
 mod functions;
 mod identity;
+mod latex;
+mod layout;
 mod letters;
 mod lexer;
 mod logarithms;
@@ -40,12 +44,14 @@ mod parser;
 mod policy;
 mod polynomial;
 mod powers;
+mod quotient;
 mod reading;
 mod relations;
 mod ring;
 mod rounding;
 mod sample;
 mod solution;
+mod spelling;
 mod symbols;
 mod terms;
 mod units;
@@ -59,6 +65,7 @@ use serde::Deserialize;
 use crate::completion::Completion;
 use crate::config::{self, Fields};
 use crate::error::{ConfigError, GradeError, TaskError};
+use crate::explanation::Explanation;
 use crate::extract::Extractor;
 use crate::grader::{GradeCompletion, Grader, Prepared, Resources};
 use crate::scores::Scores;
@@ -148,6 +155,10 @@ impl GradeCompletion for Judge {
         let text = found.unboxed();
         let verdict = self.verdict(text);
         Ok(verdict.with_excerpt("extracted", text).with("extraction", found.step.name()))
+    }
+
+    fn explain(&self, completion: &Completion) -> Result<Explanation, GradeError> {
+        self.explanation(completion)
     }
 }
 
