@@ -66,6 +66,8 @@ pub(super) enum Token<'a> {
     Pmod,
     /// `\quad`, which may separate items.
     Wide,
+    /// The sign of a currency; a bare dollar sign delimits formulas.
+    Currency(&'static str),
 }
 
 /// A function as its name is written.
@@ -200,9 +202,8 @@ impl<'a> Lexer<'a> {
             self.push(Token::Mark('{'), 0);
             self.push(Token::Number { value: integer(&digits)?, whole: true }, 0);
             self.push(Token::Mark('}'), 0);
-        } else if matches!(first, '€' | '£' | '¥' | '￥') {
-            // A currency sign is dropped like the dollar's, which also delimits formulas.
-            self.at += first.len_utf8();
+        } else if let Some(name) = symbols::currency(first) {
+            self.push(Token::Currency(name), first.len_utf8());
         } else if let Some(token) = mark(first) {
             self.push(token, first.len_utf8());
         } else if let Some((top, bottom)) = symbols::vulgar_fraction(first) {
@@ -237,7 +238,7 @@ impl<'a> Lexer<'a> {
         };
         let len = 1 + c.len_utf8();
         match c {
-            ',' | ';' | ':' | '!' | ' ' | '\n' | '(' | ')' | '[' | ']' | '$' | '/' | '>' | '&' => {
+            ',' | ';' | ':' | '!' | ' ' | '\n' | '(' | ')' | '[' | ']' | '/' | '>' | '&' => {
                 self.spaced |= c != '!';
                 self.at += len;
             }
@@ -246,6 +247,7 @@ impl<'a> Lexer<'a> {
             '%' => self.push(Token::Mark('%'), len),
             '_' => self.push(Token::Mark('_'), len),
             '#' => self.at += len,
+            '$' => self.push(Token::Currency("dollar"), len),
             '|' => self.push(Token::Mark('‖'), len),
             '\u{c}' | '\u{8}' => self.at += 1,
             '\\' => {
@@ -398,7 +400,12 @@ impl<'a> Lexer<'a> {
         let after = rest[len..].trim_start();
         let Some(content) = after.strip_prefix('{') else {
             // `\mathbf v`.
-            self.at += len;
+            self.at += rest.len() - after.len();
+            if let Some(letter @ ("i" | "j" | "k")) = after.get(..1)
+                && name == "mathbf"
+            {
+                self.push(Token::Bold(letter), 1);
+            }
             return Some(());
         };
         let end = closing_brace(content)?;
@@ -647,7 +654,8 @@ fn repeated(rest: &str, first: bool) -> Option<(String, usize)> {
         (digits > 0 && content[digits..].starts_with(end))
             .then(|| (content[..digits].to_owned(), start.len() + digits + end.len()))
     };
-    for start in ["\\overline{", "\\bar{", "\\overline ", "\\bar ", "\\bar", "\\dot{", "\\dot ", "\\dot"] {
+    let marks = ["\\overline{", "\\overline ", "\\overline", "\\bar{", "\\bar ", "\\bar", "\\dot{", "\\dot ", "\\dot"];
+    for start in marks {
         let end = if start.ends_with('{') { "}" } else { "" };
         let Some((digits, len)) = block(start, end) else { continue };
         if !start.starts_with("\\dot") {

@@ -283,6 +283,12 @@ impl<'t, 'a> Parser<'t, 'a> {
 
     /// One item: a value or a chain of relations.
     fn item(&mut self) -> Option<Value> {
+        // `x = kπ, where k ∈ ℤ`.
+        if let Some(Token::Words("where" | "for" | "with" | "for all" | "for any" | "for some")) = self.peek()
+            && self.at > 0
+        {
+            self.at += 1;
+        }
         let first = self.side()?;
         match self.peek() {
             Some(Token::Element | Token::NotElement) => {
@@ -375,7 +381,14 @@ impl<'t, 'a> Parser<'t, 'a> {
         if let Some(words) = self.leading_words() {
             return Some(words);
         }
+        if let Some(amount) = self.attempt(Self::money) {
+            return Some(amount);
+        }
         let mut value = self.sum()?;
+        if let Some(Token::Currency(name)) = self.peek() {
+            self.at += 1;
+            return quantity(value, name);
+        }
         if self.mark(':') && !self.in_set {
             let mut parts = vec![expr(value)?];
             while self.take(':') {
@@ -408,6 +421,23 @@ impl<'t, 'a> Parser<'t, 'a> {
             return Some(value);
         }
         quantity(value, &name)
+    }
+
+    /// `\$5`, `-\$5`, `\$5 million`.
+    fn money(&mut self) -> Option<Value> {
+        let negative = self.signs();
+        let Some(Token::Currency(name)) = self.peek() else { return None };
+        self.at += 1;
+        let mut amount = expr(self.sum()?)?;
+        if let Some(Token::Words(words)) = self.peek() {
+            self.at += 1;
+            amount = match units::multiplier(words) {
+                Some(factor) => Expr::product(vec![amount, Expr::Number(RBig::from(factor))]),
+                // `\$5 dollars`, `\$5 per hour`.
+                None => return quantity(Value::Expr(amount), words),
+            };
+        }
+        quantity(Value::Expr(if negative { amount.negated() } else { amount }), name)
     }
 
     /// The exponent of a unit; the last of its tokens is left to be passed.

@@ -107,7 +107,7 @@ fn readings(text: &str) -> Result<Vec<Value>, usize> {
     let mut readings = vec![first];
     readings.extend(set);
     readings.extend(decimal.and_then(|decimal| parser::parse(&decimal)));
-    let readings = readings.into_iter().map(|value| value.map(&mut closed)).collect::<Vec<_>>();
+    let readings = readings.into_iter().map(|value| with_parameters(value.map(&mut closed))).collect::<Vec<_>>();
     Ok(readings)
 }
 
@@ -119,6 +119,27 @@ fn closed(expr: Expr) -> Expr {
         other if other.any(&|part| matches!(part, Expr::Bound(_))) => calculus::resolve(other),
         other => other,
     }
+}
+
+/// `kπ, k ∈ ℤ` with a name of our own for the parameter, which has none that matters.
+fn with_parameters(value: Value) -> Value {
+    let Value::List(items, join) = value else { return value };
+    let names: Vec<Box<str>> = items
+        .iter()
+        .filter_map(|item| match item {
+            Value::Element(Expr::Variable(name), set) if matches!(**set, Value::Domain(_)) => Some(name.clone()),
+            _ => None,
+        })
+        .collect();
+    if names.len() >= items.len() {
+        return Value::List(items, join);
+    }
+    let mut rename = |expr: Expr| {
+        names.iter().enumerate().fold(expr, |expr, (at, name)| {
+            expr.with_variable(name, &Expr::Variable(format!("\\parameter {at}").into()))
+        })
+    };
+    Value::List(items.into_iter().map(|item| item.map(&mut rename)).collect(), join)
 }
 
 /// A number with a decimal comma, with a point instead. `1,5` stays a list: two answers are likelier than a

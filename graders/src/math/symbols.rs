@@ -214,6 +214,17 @@ pub(super) fn negated(relation: Relation) -> Option<Relation> {
     })
 }
 
+/// The currency of a sign.
+pub(super) const fn currency(c: char) -> Option<&'static str> {
+    Some(match c {
+        '€' => "euro",
+        '£' => "sterling",
+        '¥' | '￥' => "yen",
+        '₹' => "rupee",
+        _ => return None,
+    })
+}
+
 /// Commands that change only how something looks.
 pub(super) fn is_layout(name: &str) -> bool {
     const NAMES: [&str; 48] = [

@@ -41,6 +41,13 @@ impl<'a> Parser<'_, 'a> {
             Token::Sqrt => self.deeper(Self::radical).map(Value::Expr),
             Token::Frac => self.deeper(Self::fraction),
             Token::Binom => {
+                if let Some(Token::Number { value: Expr::Number(n), whole: true }) = self.peek()
+                    && let Ok(digits @ 10..=99) = i64::try_from(n.numerator())
+                {
+                    // `\binom52`.
+                    self.at += 1;
+                    return Some(Value::Expr(binomial(Expr::integer(digits / 10), Expr::integer(digits % 10))));
+                }
                 let (n, k) = (self.argument()?, self.argument()?);
                 Some(Value::Expr(binomial(n, k)))
             }
