@@ -44,13 +44,14 @@ fn main() {
         let times = row.get("times").and_then(toml::Value::as_integer).unwrap_or(1);
         let text = format!("{}{}{}", part("before"), part("text").repeat(times as usize), part("after"));
         for reference in ["1", "x", "\\{1,2\\}", "0<x<1", "\\sqrt{2}+\\pi", text.as_str()] {
-            if std::env::var_os("TRACE").is_some() { eprintln!("{} against {reference:.20}", part("name")); }
             PEAK.store(HELD.load(Ordering::Relaxed), Ordering::Relaxed);
             let before = HELD.load(Ordering::Relaxed);
             let start = Instant::now();
             let prepared = grader.prepare(&Task::with_reference(reference), &Resources::default());
             let found = match &prepared {
-                Ok(Prepared::Completion(judge)) => judge.grade(&Completion::new(&text)).unwrap().reason.name(),
+                Ok(Prepared::Completion(judge)) => {
+                    judge.grade(&Completion::new(&text)).unwrap().reason.name()
+                }
                 Ok(Prepared::Group(_)) => panic!("not a grader of groups"),
                 Err(_) => "unreadable reference",
             };

@@ -33,8 +33,8 @@ mod waves;
 mod work;
 
 use super::expr::{Binder, Bound, Expr};
-use super::modular::Finding;
 use super::identity::Fuel;
+use super::modular::Finding;
 use work::Work;
 
 /// The expression with every bound operator resolved that can be.
@@ -43,11 +43,6 @@ pub(super) fn resolve(expr: Expr) -> Expr {
         return expr;
     }
     inner_first(expr, &mut Work::new())
-}
-
-/// The derivative, if every part has one that can be written down within the bounds.
-pub(super) fn derivative(expr: &Expr, variable: &str) -> Option<Expr> {
-    derivative::derivative(expr, variable, &mut Work::new())
 }
 
 /// Whether the candidate is the family of antiderivatives that an integral without ends stands for: its

@@ -5,6 +5,8 @@
 //! ([`solution`]). The comparison is symmetric; what a task asks of the answer beyond its value is
 //! looked at elsewhere ([`super::form`]).
 
+#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
+
 use dashu::rational::RBig;
 
 use super::calculus;
@@ -86,6 +88,7 @@ pub(super) fn values(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
 }
 
 /// Compares by structure: part by part.
+#[expect(clippy::too_many_lines, reason = "one row for each pair of kinds")]
 fn structures(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
     match (a, b) {
         (Value::Expr(a), Value::Expr(b)) => expressions(a, b, cx),
@@ -134,22 +137,30 @@ fn structures(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
             let left = contained(x, y, cx);
             left.and(|| contained(y, x, cx))
         }
-        (Value::Combined(o, x), Value::Combined(p, y)) if o == p => match (o, x.split_first(), y.split_first()) {
-            (SetOperation::Difference, Some((first, rest)), Some((other, others))) => {
-                values(first, other, cx).and(|| matched(rest, others, cx))
+        (Value::Combined(o, x), Value::Combined(p, y)) if o == p => {
+            match (o, x.split_first(), y.split_first()) {
+                (SetOperation::Difference, Some((first, rest)), Some((other, others))) => {
+                    values(first, other, cx).and(|| matched(rest, others, cx))
+                }
+                _ => matched(&flat(*o, x), &flat(*o, y), cx),
             }
-            _ => matched(&flat(*o, x), &flat(*o, y), cx),
-        },
+        }
         (Value::Element(_, set), other) | (other, Value::Element(_, set))
             if !matches!(other, Value::Expr(_) | Value::Element(..)) =>
         {
             values(set, other, cx)
         }
         (Value::Element(x, s), Value::Element(y, t)) => {
-            if x == y { values(s, t, cx) } else { UNLIKE }
+            if x == y {
+                values(s, t, cx)
+            } else {
+                UNLIKE
+            }
         }
         (Value::Set(items), other) | (other, Value::Set(items)) if items.len() == 1 => match items.first() {
-            Some(only) if !matches!(other, Value::Tuple { .. } | Value::Combined(..)) => values(only, other, cx),
+            Some(only) if !matches!(other, Value::Tuple { .. } | Value::Combined(..)) => {
+                values(only, other, cx)
+            }
             _ => UNLIKE,
         },
         (Value::Matrix(x), Value::Matrix(y)) => matrices(x, y, cx),
@@ -160,7 +171,9 @@ fn structures(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
             vector(rows, items, cx)
         }
         (Value::Expr(vector), Value::Tuple { open: '(', close: ')', items })
-        | (Value::Tuple { open: '(', close: ')', items }, Value::Expr(vector)) => components(vector, items, cx),
+        | (Value::Tuple { open: '(', close: ')', items }, Value::Expr(vector)) => {
+            components(vector, items, cx)
+        }
         (Value::Expr(vector), Value::Matrix(rows)) | (Value::Matrix(rows), Value::Expr(vector)) => {
             let column: Option<Vec<Value>> = rows
                 .iter()
@@ -305,9 +318,10 @@ fn components(vector: &Expr, items: &[Value], cx: &mut Context<'_>) -> Outcome {
     }
     // A linear form is known by its values at the unit vectors and at one point more.
     let at = |point: [i64; 3]| {
-        let placed = UNITS.iter().zip(point).fold(vector.clone(), |expr, (name, value)| {
-            expr.with_variable(name, &Expr::integer(value))
-        });
+        let placed = UNITS
+            .iter()
+            .zip(point)
+            .fold(vector.clone(), |expr, (name, value)| expr.with_variable(name, &Expr::integer(value)));
         Value::Expr(placed)
     };
     let zero = Value::Expr(Expr::integer(0));
@@ -325,7 +339,11 @@ fn components(vector: &Expr, items: &[Value], cx: &mut Context<'_>) -> Outcome {
 }
 
 /// The same branches in any order.
-fn piecewise(x: &[(Expr, Option<Box<Value>>)], y: &[(Expr, Option<Box<Value>>)], cx: &mut Context<'_>) -> Outcome {
+fn piecewise(
+    x: &[(Expr, Option<Box<Value>>)],
+    y: &[(Expr, Option<Box<Value>>)],
+    cx: &mut Context<'_>,
+) -> Outcome {
     if x.len() != y.len() {
         return outcome(Finding::Unknown, "branches");
     }
@@ -333,7 +351,6 @@ fn piecewise(x: &[(Expr, Option<Box<Value>>)], y: &[(Expr, Option<Box<Value>>)],
     for (value, condition) in x {
         let found = free.iter().position(|(other, theirs)| {
             let same = match (condition, theirs) {
-                (None, None) => true,
                 (Some(x), Some(y)) => values(x, y, cx).is_equal(),
                 // "Otherwise" may be any condition, and is checked by the branches that are left.
                 _ => true,
@@ -420,7 +437,9 @@ pub(super) fn expressions(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Outcome {
 /// A family of antiderivatives against another, or against a function with a free constant.
 fn antiderivatives(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Option<Outcome> {
     let family = |expr: &Expr| match expr {
-        Expr::Bound(bound) if bound.binder == Binder::Integral && bound.from.is_none() => Some((**bound).clone()),
+        Expr::Bound(bound) if bound.binder == Binder::Integral && bound.from.is_none() => {
+            Some((**bound).clone())
+        }
         _ => None,
     };
     match (family(a), family(b)) {

@@ -17,10 +17,11 @@ use super::exact;
 use super::expr::{Domain, Expr, Relation, SetOperation, Unit, Value};
 use super::identity::Fuel;
 use super::numeric::Evaluator;
-use super::parser::{UNNAMED_BASE, hundredths, is_name};
+use super::parser::{UNNAMED_BASE, hundredths};
 use super::policy::{Percent, Policy};
 use super::sample::Sample;
 use super::spelling;
+use super::statement::is_name;
 
 /// Significant digits of what is shown; more only where fewer would show the same on both sides.
 const DIGITS: [usize; 5] = [6, 10, 18, 40, 80];

@@ -18,9 +18,8 @@ impl Parser<'_, '_> {
         }
         self.at += 1;
         match environment {
-            "pmatrix" | "bmatrix" | "matrix" | "Bmatrix" | "smallmatrix" | "psmallmatrix" | "bsmallmatrix" => {
-                grid(rows).map(Value::Matrix)
-            }
+            "pmatrix" | "bmatrix" | "matrix" | "Bmatrix" | "smallmatrix" | "psmallmatrix"
+            | "bsmallmatrix" => grid(rows).map(Value::Matrix),
             "vmatrix" | "Vmatrix" => matrix::determinant(&grid(rows)?).map(Value::Expr),
             "array" | "tabular" if rows.iter().flatten().all(|cell| matches!(cell, Value::Expr(_))) => {
                 grid(rows).map(Value::Matrix)
@@ -82,24 +81,20 @@ impl Parser<'_, '_> {
         }
         let open = matches!(self.peek(), Some(Token::Relation(_)));
         let first = if open { Some(Value::Expr(Expr::Variable("\\left".into()))) } else { None };
-        match first {
-            Some(first) => {
-                let mut sides = vec![first];
-                let mut relations = Vec::new();
-                while let Some(Token::Relation(relation)) = self.peek() {
-                    self.at += 1;
-                    relations.push(*relation);
-                    sides.push(self.sum()?);
-                }
-                let sides = sides.into_iter().map(expr).collect::<Option<Vec<_>>>()?;
-                Some(Value::Chain { sides, relations })
-            }
-            None => {
-                let value = self.list()?;
-                self.condition_words();
-                Some(value)
-            }
+        let Some(first) = first else {
+            let value = self.list()?;
+            self.condition_words();
+            return Some(value);
+        };
+        let mut sides = vec![first];
+        let mut relations = Vec::new();
+        while let Some(Token::Relation(relation)) = self.peek() {
+            self.at += 1;
+            relations.push(*relation);
+            sides.push(self.sum()?);
         }
+        let sides = sides.into_iter().map(expr).collect::<Option<Vec<_>>>()?;
+        Some(Value::Chain { sides, relations })
     }
 
     /// `x+1, \text{ if } x > 0` on one line without `&`: passes the word.
@@ -144,7 +139,10 @@ fn several(mut lines: Vec<Value>, join: Join) -> Option<Value> {
 /// Values with conditions, or relations that hold together.
 fn cases(rows: Vec<Vec<Value>>) -> Option<Value> {
     let is_relation = |value: &Value| {
-        matches!(value, Value::Chain { .. } | Value::Element(..) | Value::Congruence { .. } | Value::Named(..))
+        matches!(
+            value,
+            Value::Chain { .. } | Value::Element(..) | Value::Congruence { .. } | Value::Named(..)
+        )
     };
     if rows.iter().all(|row| row.len() == 1 || matches!(row.get(1), Some(Value::Chain { sides, .. }) if sides.first() == Some(&Expr::Variable("\\left".into()))))
     {

@@ -357,7 +357,8 @@ pub(super) enum Value {
 impl Value {
     /// The same with every expression in it changed.
     pub(super) fn map(self, change: &mut dyn FnMut(Expr) -> Expr) -> Self {
-        let mut all = |values: Vec<Self>| values.into_iter().map(|value| value.map(change)).collect::<Vec<_>>();
+        let mut all =
+            |values: Vec<Self>| values.into_iter().map(|value| value.map(change)).collect::<Vec<_>>();
         match self {
             Self::Tuple { open, close, items } => Self::Tuple { open, close, items: all(items) },
             Self::Set(items) => Self::Set(all(items)),
@@ -371,9 +372,9 @@ impl Value {
             Self::Expr(expr) => Self::Expr(change(expr)),
             Self::Quantity(expr, unit) => Self::Quantity(change(expr), unit),
             Self::Element(expr, set) => Self::Element(change(expr), Box::new(set.map(change))),
-            Self::Matrix(rows) => {
-                Self::Matrix(rows.into_iter().map(|row| row.into_iter().map(&mut *change).collect()).collect())
-            }
+            Self::Matrix(rows) => Self::Matrix(
+                rows.into_iter().map(|row| row.into_iter().map(&mut *change).collect()).collect(),
+            ),
             Self::Chain { sides, relations } => {
                 Self::Chain { sides: sides.into_iter().map(change).collect(), relations }
             }

@@ -43,7 +43,7 @@ fn has_common_factor(polynomial: &Multinomial) -> bool {
         } else {
             content = UBig::ONE;
         }
-        let exponents: Vec<u16> = monomial.to_vec();
+        let exponents: Vec<u16> = monomial.clone();
         shared = Some(match shared {
             None => exponents,
             Some(known) => known.iter().zip(&exponents).map(|(a, b)| *a.min(b)).collect(),
@@ -60,7 +60,8 @@ fn repeats(polynomial: &Polynomial) -> bool {
 
 fn has_rational_root(polynomial: &Polynomial) -> bool {
     let coefficients = polynomial.coefficients();
-    let end = |coefficient: Option<&IBig>| coefficient.and_then(|c| u64::try_from(c.clone().unsigned_abs()).ok());
+    let end =
+        |coefficient: Option<&IBig>| coefficient.and_then(|c| u64::try_from(c.clone().unsigned_abs()).ok());
     let (Some(low), Some(high)) = (end(coefficients.first()), end(coefficients.last())) else { return false };
     if low == 0 {
         return true;
@@ -81,7 +82,7 @@ fn divisors(n: u64) -> Vec<u64> {
     let mut found = Vec::new();
     let mut d = 1;
     while d * d <= n {
-        if n % d == 0 {
+        if n.is_multiple_of(d) {
             found.extend([d, n / d]);
         }
         d += 1;

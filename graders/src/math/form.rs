@@ -5,13 +5,20 @@ use dashu::rational::RBig;
 
 use super::expr::{Expr, Unit, Value};
 use super::lexer::{Token, tokens};
-use super::parser::is_name;
 use super::policy::{Assignment, Equations, Form, Policy, Units};
 use super::relations;
+use super::statement::is_name;
 
 /// What an equal answer lacks, in a word for the verdict's detail; `None` if nothing.
-pub(super) fn lacks(reference: (&str, &Value), answer: (&str, &Value), policy: &Policy) -> Option<&'static str> {
-    if policy.equations == Equations::Solved && relations::is_solved(reference.1) && relations::restates(answer.1) {
+pub(super) fn lacks(
+    reference: (&str, &Value),
+    answer: (&str, &Value),
+    policy: &Policy,
+) -> Option<&'static str> {
+    if policy.equations == Equations::Solved
+        && relations::is_solved(reference.1)
+        && relations::restates(answer.1)
+    {
         return Some("unsolved");
     }
     if policy.units == Units::Required && unit(reference.1).is_some() != unit(answer.1).is_some() {
@@ -46,7 +53,9 @@ fn has(form: &Form, reference: &str, (text, value): (&str, &Value)) -> bool {
     let Ok(written) = tokens(text) else { return false };
     let written: Vec<&Token<'_>> = written.iter().map(|spaced| &spaced.token).collect();
     match form {
-        Form::SimplifiedFraction => written.iter().all(|token| !is_decimal(token)) && in_lowest_terms(&written),
+        Form::SimplifiedFraction => {
+            written.iter().all(|token| !is_decimal(token)) && in_lowest_terms(&written)
+        }
         Form::Decimals(places) => decimals(text) == Some(*places as usize),
         Form::Base(base) => {
             let ending = format!("_{base}");
@@ -131,11 +140,13 @@ fn is_expanded(expr: &Expr) -> bool {
         Expr::Sum(terms) => terms.as_slice(),
         single => std::slice::from_ref(single),
     };
-    terms.iter().all(|term| !term.any(&|part| match part {
-        Expr::Product(factors) => factors.iter().any(is_sum),
-        Expr::Power(base, _) => is_sum(base),
-        _ => false,
-    }))
+    terms.iter().all(|term| {
+        !term.any(&|part| match part {
+            Expr::Product(factors) => factors.iter().any(is_sum),
+            Expr::Power(base, _) => is_sum(base),
+            _ => false,
+        })
+    })
 }
 
 /// A product whose sums cannot be taken apart, as far as common factors and rational roots tell.

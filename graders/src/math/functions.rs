@@ -66,7 +66,13 @@ impl Parser<'_, '_> {
             && self.starts_factor()
             && !matches!(
                 self.peek(),
-                Some(Token::Function(_) | Token::Integral(_) | Token::Operator(_) | Token::Limit | Token::Begin(_))
+                Some(
+                    Token::Function(_)
+                        | Token::Integral(_)
+                        | Token::Operator(_)
+                        | Token::Limit
+                        | Token::Begin(_)
+                )
             )
             && !self.differential_follows()
             && (number || !matches!(self.peek(), Some(Token::Mark('(' | '[' | '|' | '⦃'))))

@@ -44,9 +44,10 @@ pub(super) fn add(left: Value, right: Value) -> Option<Value> {
             };
             Value::Matrix(x.into_iter().zip(y).map(row).collect())
         }
-        (Value::Tuple { open: '(', close: ')', items: x }, Value::Tuple { open: '(', close: ')', items: y })
-            if x.len() == y.len() =>
-        {
+        (
+            Value::Tuple { open: '(', close: ')', items: x },
+            Value::Tuple { open: '(', close: ')', items: y },
+        ) if x.len() == y.len() => {
             let items = x.into_iter().zip(y).map(|(x, y)| add(x, y)).collect::<Option<_>>()?;
             Value::Tuple { open: '(', close: ')', items }
         }
@@ -68,7 +69,11 @@ pub(super) fn times(left: Value, right: Value) -> Option<Value> {
         }
         (Value::Expr(factor), Value::Tuple { open: '(', close: ')', items }) => {
             let scaled = |item| times(Value::Expr(factor.clone()), item);
-            Value::Tuple { open: '(', close: ')', items: items.into_iter().map(scaled).collect::<Option<_>>()? }
+            Value::Tuple {
+                open: '(',
+                close: ')',
+                items: items.into_iter().map(scaled).collect::<Option<_>>()?,
+            }
         }
         (left, right) => Value::Expr(Expr::product(vec![expr(left)?, expr(right)?])),
     })
@@ -84,9 +89,10 @@ fn product(x: &Rows, y: &Rows) -> Option<Rows> {
         return None;
     }
     let cell = |row: &[Expr], column: usize| {
-        let terms = row.iter().zip(y).map(|(a, other)| {
-            Some(Expr::product(vec![a.clone(), other.get(column)?.clone()]))
-        });
+        let terms = row
+            .iter()
+            .zip(y)
+            .map(|(a, other)| Some(Expr::product(vec![a.clone(), other.get(column)?.clone()])));
         settled(Expr::sum(terms.collect::<Option<Vec<_>>>()?))
     };
     x.iter().map(|row| (0..width).map(|column| cell(row, column)).collect()).collect()
@@ -102,7 +108,7 @@ fn settled(cell: Expr) -> Option<Expr> {
 }
 
 /// A matrix to a power: a whole number, or `T` for the transpose. The parser stands after `^`.
-pub(super) fn power(rows: Rows, parser: &mut Parser<'_, '_>) -> Option<Value> {
+pub(super) fn power(rows: &Rows, parser: &mut Parser<'_, '_>) -> Option<Value> {
     match parser.argument()? {
         Expr::Variable(name) if matches!(&*name, "T" | "t" | "top") => {
             let width = rows.first()?.len();
@@ -114,7 +120,7 @@ pub(super) fn power(rows: Rows, parser: &mut Parser<'_, '_>) -> Option<Value> {
             let n = i64::try_from(exact::integer(&exponent)?).ok().filter(|n| (1..=MAX_POWER).contains(n))?;
             let mut result = rows.clone();
             for _ in 1..n {
-                result = product(&result, &rows)?;
+                result = product(&result, rows)?;
             }
             Some(Value::Matrix(result))
         }
@@ -165,4 +171,3 @@ pub(super) fn of_tuples(items: &[Value]) -> Option<Value> {
     (rows.iter().all(|row| row.len() == width) && rows.len().max(width) <= MAX_ITEMS)
         .then_some(Value::Matrix(rows))
 }
-

@@ -33,6 +33,7 @@ mod latex;
 mod layout;
 mod letters;
 mod lexer;
+mod literals;
 mod logarithms;
 mod magnitude;
 mod matrix;
@@ -52,6 +53,7 @@ mod rounding;
 mod sample;
 mod solution;
 mod spelling;
+mod statement;
 mod symbols;
 mod terms;
 mod units;
@@ -62,7 +64,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::completion::Completion;
+use crate::completion::{Completion, MAX_TEXT_BYTES};
 use crate::config::{self, Fields};
 use crate::error::{ConfigError, GradeError, TaskError};
 use crate::explanation::Explanation;
@@ -81,7 +83,7 @@ use reading::Reading;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Spec {
-    /// How the answer is found. Default: `answer_tag`, `boxed`, `hash`, `answer_is`.
+    /// How the answer is found. Default: `answer_tag`, `final_answer`, `boxed`, `hash`, `answer_is`.
     #[serde(default = "Extractor::marked")]
     extract: Extractor,
     /// The score of a right answer. Default: 1.
@@ -122,9 +124,7 @@ impl Grader for MathGrader {
         let texts = task.reference_text()?.0;
         let references = texts
             .iter()
-            .map(|text| {
-                Reading::of_reference(text).map_err(|at| TaskError::reference(unreadable(text, at)))
-            })
+            .map(|text| Reading::of_reference(text).map_err(|at| TaskError::reference(unreadable(text, at))))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Prepared::Completion(Box::new(Judge { grader: self.clone(), references })))
     }
@@ -149,6 +149,9 @@ struct Judge {
 impl GradeCompletion for Judge {
     fn grade(&self, completion: &Completion) -> Result<Verdict, GradeError> {
         let scores = self.grader.scores;
+        if completion.text.len() > MAX_TEXT_BYTES {
+            return Ok(scores.wrong(Reason::TooLarge));
+        }
         let Some(found) = self.grader.extract.extract(&completion.text) else {
             return Ok(scores.wrong(Reason::NoAnswer));
         };
@@ -236,7 +239,7 @@ pub(crate) fn rational(text: &str) -> Option<dashu::rational::RBig> {
             _ => None,
         },
         Value::Chain { sides, relations } => match (sides.as_slice(), relations.as_slice()) {
-            ([name, value], [expr::Relation::Equal]) if parser::is_name(name) => exact::value(value),
+            ([name, value], [expr::Relation::Equal]) if statement::is_name(name) => exact::value(value),
             _ => None,
         },
         _ => None,

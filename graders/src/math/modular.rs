@@ -102,12 +102,6 @@ pub(super) fn proportion(f: &Expr, g: &Expr) -> Proof {
     if zero { UNKNOWN } else { proof }
 }
 
-/// The same as far as it holds for all signs alike and without a look at what is real.
-pub(super) fn proportional(f: &Expr, g: &Expr) -> Finding {
-    let proof = proportion(f, g);
-    if proof.domain { Finding::Unknown } else { proof.finding }
-}
-
 /// Whether an expression takes different values at two random points. It may vary and not be seen to, if it
 /// has no value there.
 pub(super) fn varies(f: &Expr) -> bool {

@@ -9,7 +9,7 @@ use super::expr::{Expr, Function};
 use super::letters::is_complex;
 use super::sample::Sample;
 
-pub(super) use super::identity::{Fuel, proportional, quotient_sign};
+use super::identity::Fuel;
 
 /// What functions cost: multiples of some five microseconds at 256 bits.
 const EXP: usize = 36;

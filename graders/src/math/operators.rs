@@ -55,12 +55,8 @@ impl Parser<'_, '_> {
         }
         let name: Box<str> = self.name()?;
         let from = match self.peek()? {
-            Token::Relation(Relation::Equal) => {
-                self.at += 1;
-                Some(expr(self.sum()?)?)
-            }
             // `n ≥ 1` runs from 1 without end.
-            Token::Relation(Relation::GreaterOrEqual) => {
+            Token::Relation(Relation::Equal | Relation::GreaterOrEqual) => {
                 self.at += 1;
                 Some(expr(self.sum()?)?)
             }
@@ -143,7 +139,9 @@ impl Parser<'_, '_> {
         let (point, side) = match point {
             Some(point) => {
                 let side = self.side_mark();
-                if side.is_none() && !self.mark('}') { return None }
+                if side.is_none() && !self.mark('}') {
+                    return None;
+                }
                 (point, side)
             }
             None => (expr(self.sum()?)?, None),

@@ -397,6 +397,7 @@ impl Algebraic {
     }
 
     /// A rational number at most `2^-bits` below and one at most as much above the root.
+    #[cfg(test)]
     pub(super) fn narrowed(&self, bits: usize, work: &mut Work) -> Option<(RBig, RBig)> {
         let mut root = self.clone();
         let width = RBig::from_parts(IBig::ONE, UBig::ONE << bits);

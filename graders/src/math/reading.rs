@@ -107,7 +107,8 @@ fn readings(text: &str) -> Result<Vec<Value>, usize> {
     let mut readings = vec![first];
     readings.extend(set);
     readings.extend(decimal.and_then(|decimal| parser::parse(&decimal)));
-    let readings = readings.into_iter().map(|value| with_parameters(value.map(&mut closed))).collect::<Vec<_>>();
+    let readings =
+        readings.into_iter().map(|value| with_parameters(value.map(&mut closed))).collect::<Vec<_>>();
     Ok(readings)
 }
 
@@ -127,7 +128,9 @@ fn with_parameters(value: Value) -> Value {
     let names: Vec<Box<str>> = items
         .iter()
         .filter_map(|item| match item {
-            Value::Element(Expr::Variable(name), set) if matches!(**set, Value::Domain(_)) => Some(name.clone()),
+            Value::Element(Expr::Variable(name), set) if matches!(**set, Value::Domain(_)) => {
+                Some(name.clone())
+            }
             _ => None,
         })
         .collect();

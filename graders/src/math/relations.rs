@@ -1,13 +1,15 @@
 //! Equations, inequalities and the sets they describe.
 
+#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
+
 use dashu::base::Sign;
 
 use super::compare::{Context, Outcome, UNLIKE, expressions, matched, outcome, resolved};
 use super::expr::{Expr, Relation, Value};
 use super::identity;
 use super::modular::{self, Finding};
-use super::parser::is_name;
 use super::policy::Assignment;
+use super::statement::is_name;
 use super::symbols::APPROXIMATELY;
 
 /// `(x, y) = (1, 2)` as the equations it stands for.
@@ -52,7 +54,7 @@ pub(super) fn stated(sides: &[Expr], relations: &[Relation], cx: &Context<'_>) -
 /// A name and its constant value, if the chain says only that.
 fn assignment<'a>(sides: &'a [Expr], relations: &[Relation]) -> Option<(&'a Expr, &'a Expr)> {
     match (sides, relations) {
-        ([left, right], [Relation::Equal] | [APPROXIMATELY]) => [(left, right), (right, left)]
+        ([left, right], [Relation::Equal | APPROXIMATELY]) => [(left, right), (right, left)]
             .into_iter()
             .find(|(name, value)| is_name(name) && !has_variable(value)),
         _ => None,
@@ -70,17 +72,10 @@ pub(super) fn is_solved(value: &Value) -> bool {
             }
         }
         Value::List(items, _) | Value::System(items) | Value::Set(items) => items.iter().all(is_solved),
-        Value::Expr(_)
-        | Value::Quantity(..)
-        | Value::Tuple { .. }
-        | Value::Combined(..)
-        | Value::Domain(_)
-        | Value::Matrix(_)
-        | Value::Ratio(_) => true,
         Value::Element(_, set) => is_solved(set),
         Value::Builder { conditions, .. } => conditions.iter().all(is_solved),
         Value::Named(_, value) => is_solved(value),
-        Value::Piecewise(_) | Value::Congruence { .. } | Value::Text(_) => true,
+        _ => true,
     }
 }
 
@@ -88,7 +83,8 @@ pub(super) fn is_solved(value: &Value) -> bool {
 pub(super) fn restates(answer: &Value) -> bool {
     match answer {
         Value::Chain { sides, relations } => {
-            let order = relations.iter().all(|relation| relation.is_order() || *relation == Relation::NotEqual);
+            let order =
+                relations.iter().all(|relation| relation.is_order() || *relation == Relation::NotEqual);
             if order {
                 return !sides.iter().all(is_simple);
             }

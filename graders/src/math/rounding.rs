@@ -1,5 +1,7 @@
 //! Decimals that round an exact value, and tolerances.
 
+#![expect(clippy::many_single_char_names, reason = "two of everything, named as in a formula")]
+
 use dashu::base::{Sign, UnsignedAbs};
 use dashu::integer::{IBig, UBig};
 use dashu::rational::RBig;

@@ -32,8 +32,8 @@ use std::collections::BTreeSet;
 
 use super::compare::Outcome;
 use super::expr::{Domain, Expr, Value};
-use super::modular::Finding;
 use super::identity::Fuel;
+use super::modular::Finding;
 use super::parser::UNNAMED_BASE;
 use super::polynomial::Work;
 use condition::{Condition, Description, Reader, element, variables};

@@ -43,6 +43,7 @@ pub(super) fn function(name: &str) -> Option<Named> {
         "gcd" | "hcf" => F::Gcd,
         "lcm" => F::Lcm,
         "factorial" => F::Factorial,
+        "conj" => F::Conjugate,
         "ln" => return Some(Named::Ln),
         "log" => return Some(Named::Log),
         "lg" => return Some(Named::Lg),
@@ -61,10 +62,46 @@ pub(super) const RUN_TOGETHER: [&str; 10] =
 
 fn greek(name: &str) -> Option<&'static str> {
     const NAMES: [&str; 40] = [
-        "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota",
-        "kappa", "lambda", "mu", "nu", "xi", "rho", "varrho", "sigma", "tau", "upsilon", "phi", "varphi", "chi",
-        "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Sigma", "Phi", "Psi", "Omega", "ell", "hbar",
-        "Pi", "partial", "Upsilon",
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "varepsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "vartheta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "varrho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "varphi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+        "Pi",
+        "partial",
+        "Upsilon",
     ];
     NAMES.iter().find(|known| **known == name).map(|known| match *known {
         "varepsilon" => "epsilon",
@@ -98,8 +135,7 @@ pub(super) fn command(name: &str) -> Option<Token<'static>> {
     }
     Some(match name {
         "cdot" | "times" | "ast" | "cdotp" | "bullet" | "centerdot" => Token::Mark('*'),
-        "div" => Token::Mark('/'),
-        "slash" => Token::Mark('/'),
+        "div" | "slash" => Token::Mark('/'),
         "pm" => Token::Mark('±'),
         "mp" => Token::Mark('∓'),
         "circ" | "degree" | "degrees" => Token::Mark('°'),
@@ -128,7 +164,9 @@ pub(super) fn command(name: &str) -> Option<Token<'static>> {
         "supseteq" => Token::Relation(Relation::Named("⊇", false)),
         "to" | "rightarrow" | "longrightarrow" => Token::To,
         "mapsto" => Token::Relation(Relation::Named("↦", false)),
-        "implies" | "Rightarrow" | "Longrightarrow" | "therefore" | "iff" | "Leftrightarrow" => Token::Implies,
+        "implies" | "Rightarrow" | "Longrightarrow" | "therefore" | "iff" | "Leftrightarrow" => {
+            Token::Implies
+        }
         "in" | "isin" => Token::Element,
         "cup" => Token::SetOperator(SetOperation::Union),
         "cap" => Token::SetOperator(SetOperation::Intersection),
@@ -172,10 +210,9 @@ pub(super) fn command(name: &str) -> Option<Token<'static>> {
         "jmath" => Token::Symbol("j"),
         "differentialD" => Token::Symbol("d"),
         "aleph" => Token::Symbol("aleph"),
-        "angle" | "measuredangle" | "triangle" | "widehat" | "overline" | "overrightarrow" | "vec" | "hat"
-        | "bar" | "tilde" | "overarc" | "dot" | "ddot" | "underline" | "overleftrightarrow" | "widetilde" => {
-            Token::Accent(accent(name))
-        }
+        "angle" | "measuredangle" | "triangle" | "widehat" | "overline" | "overrightarrow" | "vec"
+        | "hat" | "bar" | "tilde" | "overarc" | "dot" | "ddot" | "underline" | "overleftrightarrow"
+        | "widetilde" => Token::Accent(accent(name)),
         _ => return None,
     })
 }
@@ -228,11 +265,54 @@ pub(super) const fn currency(c: char) -> Option<&'static str> {
 /// Commands that change only how something looks.
 pub(super) fn is_layout(name: &str) -> bool {
     const NAMES: [&str; 48] = [
-        "left", "right", "mleft", "mright", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl",
-        "biggr", "Biggl", "Biggr", "quad", "qquad", "displaystyle", "textstyle", "scriptstyle", "limits",
-        "nolimits", "boxed", "fbox", "middle", "thinspace", "nobreak", "allowbreak", "bf", "rm", "it", "hline",
-        "normalsize", "large", "Large", "small", "enspace", "space", "medspace", "thickspace", "negthinspace",
-        "boldsymbol", "pmb", "mathstrut", "bm", "mathop", "nonumber",
+        "left",
+        "right",
+        "mleft",
+        "mright",
+        "big",
+        "Big",
+        "bigg",
+        "Bigg",
+        "bigl",
+        "bigr",
+        "Bigl",
+        "Bigr",
+        "biggl",
+        "biggr",
+        "Biggl",
+        "Biggr",
+        "quad",
+        "qquad",
+        "displaystyle",
+        "textstyle",
+        "scriptstyle",
+        "limits",
+        "nolimits",
+        "boxed",
+        "fbox",
+        "middle",
+        "thinspace",
+        "nobreak",
+        "allowbreak",
+        "bf",
+        "rm",
+        "it",
+        "hline",
+        "normalsize",
+        "large",
+        "Large",
+        "small",
+        "enspace",
+        "space",
+        "medspace",
+        "thickspace",
+        "negthinspace",
+        "boldsymbol",
+        "pmb",
+        "mathstrut",
+        "bm",
+        "mathop",
+        "nonumber",
     ];
     NAMES.contains(&name)
 }
@@ -240,8 +320,25 @@ pub(super) fn is_layout(name: &str) -> bool {
 /// Commands whose braces hold text.
 pub(super) fn is_text(name: &str) -> bool {
     const NAMES: [&str; 19] = [
-        "text", "textnormal", "textup", "mathrm", "textbf", "textit", "textrm", "mbox", "mathbf", "mathit",
-        "operatorname", "textsf", "mathsf", "bold", "hbox", "texttt", "mathtt", "emph", "mathcal",
+        "text",
+        "textnormal",
+        "textup",
+        "mathrm",
+        "textbf",
+        "textit",
+        "textrm",
+        "mbox",
+        "mathbf",
+        "mathit",
+        "operatorname",
+        "textsf",
+        "mathsf",
+        "bold",
+        "hbox",
+        "texttt",
+        "mathtt",
+        "emph",
+        "mathcal",
     ];
     NAMES.contains(&name)
 }
@@ -262,8 +359,10 @@ pub(super) fn blackboard(letter: &str) -> Option<Domain> {
 /// What a character that is neither letter nor digit of ASCII means.
 pub(super) fn mark(c: char) -> Option<Token<'static>> {
     Some(match c {
-        '+' | '/' | '^' | '_' | '!' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',' | ';' | '%' | '\'' | '&'
-        | '⟨' | '⟩' | '⌊' | '⌋' | '⌈' | '⌉' | '±' | '∓' | '°' | '∞' | ':' | '‖' => Token::Mark(c),
+        '+' | '/' | '^' | '_' | '!' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | ',' | ';' | '%' | '\''
+        | '&' | '⟨' | '⟩' | '⌊' | '⌋' | '⌈' | '⌉' | '±' | '∓' | '°' | '∞' | ':' | '‖' => {
+            Token::Mark(c)
+        }
         '-' | '−' | '–' | '—' | '‐' | '‑' => Token::Mark('-'),
         '*' | '·' | '•' | '∙' | '×' | '⋅' | '∗' | '✕' => Token::Mark('*'),
         '÷' | '∕' | '⁄' => Token::Mark('/'),

@@ -46,7 +46,10 @@ impl<'a> Parser<'_, 'a> {
                 {
                     // `\binom52`.
                     self.at += 1;
-                    return Some(Value::Expr(binomial(Expr::integer(digits / 10), Expr::integer(digits % 10))));
+                    return Some(Value::Expr(binomial(
+                        Expr::integer(digits / 10),
+                        Expr::integer(digits % 10),
+                    )));
                 }
                 let (n, k) = (self.argument()?, self.argument()?);
                 Some(Value::Expr(binomial(n, k)))
@@ -177,12 +180,14 @@ impl<'a> Parser<'_, 'a> {
     }
 
     fn symbol(&mut self, symbol: &'a str) -> Option<Value> {
-        if symbol == "d" && self.integrals > 0 && self.differential.is_none() {
-            if let Some(Token::Symbol(variable)) = self.peek() {
-                self.at += 1;
-                self.differential = Some((*variable).into());
-                return Some(Value::Expr(Expr::integer(1)));
-            }
+        if symbol == "d"
+            && self.integrals > 0
+            && self.differential.is_none()
+            && let Some(Token::Symbol(variable)) = self.peek()
+        {
+            self.at += 1;
+            self.differential = Some((*variable).into());
+            return Some(Value::Expr(Expr::integer(1)));
         }
         let mut name = symbol.to_owned();
         let mut plain = true;
@@ -200,10 +205,12 @@ impl<'a> Parser<'_, 'a> {
             name.push_str("^-1");
         }
         let braced = self.mark('{') && matches!(self.peek_at(1), Some(Token::Mark('(')));
-        if functional && (braced || matches!(self.peek(), Some(Token::Mark('(' | '[')))) && !self.spaced() {
-            if let Some(arguments) = self.attempt(Self::bracketed_arguments) {
-                return Some(Value::Expr(Expr::Apply(name.into(), arguments)));
-            }
+        if functional
+            && (braced || matches!(self.peek(), Some(Token::Mark('(' | '['))))
+            && !self.spaced()
+            && let Some(arguments) = self.attempt(Self::bracketed_arguments)
+        {
+            return Some(Value::Expr(Expr::Apply(name.into(), arguments)));
         }
         if symbol == "C" && self.mark('(') {
             let arguments = self.attempt(|parser| parser.bracketed_arguments().filter(|a| a.len() == 2));
@@ -280,7 +287,6 @@ impl<'a> Parser<'_, 'a> {
             match self.peek()? {
                 Token::Symbol(symbol) | Token::Bold(symbol) => name.push_str(symbol),
                 Token::Words(words) => name.push_str(words),
-                Token::Function(_) | Token::Separator(_) => return None,
                 Token::Number { value: Expr::Number(n), .. } => name.push_str(&n.to_string()),
                 Token::Mark(c @ (',' | '\'')) if braced => name.push(*c),
                 Token::Accent(accent) if braced => name.push_str(accent),
@@ -325,7 +331,10 @@ impl<'a> Parser<'_, 'a> {
             return None;
         }
         // Unit vectors.
-        let unit = matches!(name.as_str(), "\\hat i" | "\\hat j" | "\\hat k" | "\\vector i" | "\\vector j" | "\\vector k");
+        let unit = matches!(
+            name.as_str(),
+            "\\hat i" | "\\hat j" | "\\hat k" | "\\vector i" | "\\vector j" | "\\vector k"
+        );
         if unit {
             name = format!("\\bold {}", name.rsplit(' ').next().unwrap_or_default());
         }
@@ -384,7 +393,8 @@ impl<'a> Parser<'_, 'a> {
         };
         match value {
             Value::List(items, Join::Comma | Join::And) => {
-                let rows = items.iter().all(|item| matches!(item, Value::Tuple { open: '[', close: ']', .. }));
+                let rows =
+                    items.iter().all(|item| matches!(item, Value::Tuple { open: '[', close: ']', .. }));
                 if open == '[' && close == ']' && rows {
                     return Some(matrix::of_tuples(&items).unwrap_or(Value::Tuple { open, close, items }));
                 }
@@ -398,9 +408,12 @@ impl<'a> Parser<'_, 'a> {
     /// A braced group or a single token, as commands take their arguments.
     pub(super) fn argument(&mut self) -> Option<Expr> {
         match self.peek()? {
-            Token::Mark('{' | '(') | Token::Symbol(_) | Token::Bold(_) | Token::Frac | Token::Accent(_) | Token::Sqrt => {
-                expr(self.deeper(Self::primary)?)
-            }
+            Token::Mark('{' | '(')
+            | Token::Symbol(_)
+            | Token::Bold(_)
+            | Token::Frac
+            | Token::Accent(_)
+            | Token::Sqrt => expr(self.deeper(Self::primary)?),
             Token::Mark('∞') => {
                 self.at += 1;
                 Some(Expr::Infinity)
@@ -444,7 +457,9 @@ impl<'a> Parser<'_, 'a> {
         }
         let top = self.argument()?;
         let digits = match self.tokens.get(self.at).map(|t| &t.token) {
-            Some(Token::Number { value: Expr::Number(n), whole: true }) => u32::try_from(n.numerator()).ok().filter(|n| *n > 9),
+            Some(Token::Number { value: Expr::Number(n), whole: true }) => {
+                u32::try_from(n.numerator()).ok().filter(|n| *n > 9)
+            }
             _ => None,
         };
         let (bottom, rest) = match digits {

@@ -137,17 +137,18 @@ fn single(name: &str) -> Option<(&'static str, RBig)> {
 /// One unit, or a square or cube of one.
 fn power(name: &str) -> Option<(&'static str, RBig)> {
     let name = name.trim();
-    let (stem, exponent) = if let Some(stem) = name.strip_prefix("square ").or_else(|| name.strip_prefix("sq ")) {
-        (stem, 2)
-    } else if let Some(stem) = name.strip_prefix("cubic ") {
-        (stem, 3)
-    } else if let Some(stem) = name.strip_suffix("^2").or_else(|| name.strip_suffix(" squared")) {
-        (stem, 2)
-    } else if let Some(stem) = name.strip_suffix("^3").or_else(|| name.strip_suffix(" cubed")) {
-        (stem, 3)
-    } else {
-        (name, 1)
-    };
+    let (stem, exponent) =
+        if let Some(stem) = name.strip_prefix("square ").or_else(|| name.strip_prefix("sq ")) {
+            (stem, 2)
+        } else if let Some(stem) = name.strip_prefix("cubic ") {
+            (stem, 3)
+        } else if let Some(stem) = name.strip_suffix("^2").or_else(|| name.strip_suffix(" squared")) {
+            (stem, 2)
+        } else if let Some(stem) = name.strip_suffix("^3").or_else(|| name.strip_suffix(" cubed")) {
+            (stem, 3)
+        } else {
+            (name, 1)
+        };
     let (dimension, factor) = single(stem.trim())?;
     Some(match (exponent, dimension) {
         (1, _) => (dimension, factor),
@@ -165,7 +166,8 @@ fn lookup(name: &str) -> Option<Unit> {
         Some((top, bottom)) => {
             let ((over, x), (under, y)) = (power(top)?, power(bottom)?);
             // Metres per second squared.
-            let (over, under) = if under == "time^2" && over == "length" { ("speed", "time") } else { (over, under) };
+            let (over, under) =
+                if under == "time^2" && over == "length" { ("speed", "time") } else { (over, under) };
             let (.., measured) = QUOTIENTS.iter().find(|(a, b, _)| (*a, *b) == (over, under))?;
             (*measured, x / y)
         }

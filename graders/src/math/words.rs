@@ -5,15 +5,17 @@ use super::symbols;
 
 /// Short words that are answers rather than products of variables.
 const SHORT_WORDS: [&str; 17] = [
-    "yes", "no", "odd", "one", "two", "six", "ten", "red", "mon", "tue", "up", "all", "pm", "am", "dne", "none",
-    "nan",
+    "yes", "no", "odd", "one", "two", "six", "ten", "red", "mon", "tue", "up", "all", "pm", "am", "dne",
+    "none", "nan",
 ];
 
 /// The words of a text that is nothing else.
 pub(super) fn prose(text: &str) -> Option<String> {
     let plain = without_commands(text);
     let allowed = |c: char| {
-        c.is_alphabetic() || c.is_whitespace() || matches!(c, '-' | '\'' | '’' | '.' | ',' | '(' | ')' | '!' | '?')
+        c.is_alphabetic()
+            || c.is_whitespace()
+            || matches!(c, '-' | '\'' | '’' | '.' | ',' | '(' | ')' | '!' | '?')
     };
     if !plain.chars().all(allowed) {
         return None;
@@ -40,7 +42,14 @@ pub(super) fn prose(text: &str) -> Option<String> {
 fn without_commands(text: &str) -> String {
     let mut plain = text.to_owned();
     for command in [
-        "\\textbf{", "\\textit{", "\\textrm{", "\\text{", "\\mathrm{", "\\mbox{", "\\mathbf{", "\\textnormal{",
+        "\\textbf{",
+        "\\textit{",
+        "\\textrm{",
+        "\\text{",
+        "\\mathrm{",
+        "\\mbox{",
+        "\\mathbf{",
+        "\\textnormal{",
         "\\operatorname{",
     ] {
         if plain.contains(command) {
@@ -78,7 +87,9 @@ pub(super) fn set(words: &str) -> Option<Value> {
         "no solution" | "no solutions" | "no real solution" | "no real solutions" | "empty set" => {
             Value::Set(Vec::new())
         }
-        "all real numbers" | "all reals" | "all real x" | "set of real numbers" => Value::Domain(Domain::Reals),
+        "all real numbers" | "all reals" | "all real x" | "set of real numbers" => {
+            Value::Domain(Domain::Reals)
+        }
         "all integers" | "set of integers" => Value::Domain(Domain::Integers),
         _ => return None,
     })

@@ -8,6 +8,7 @@ mod extraction;
 mod forms;
 mod grading;
 mod hostile;
+mod hostile_math;
 mod injection;
 mod length;
 mod math;

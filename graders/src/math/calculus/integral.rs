@@ -4,8 +4,8 @@ use dashu::rational::RBig;
 
 use super::super::exact;
 use super::super::expr::{Bound, Expr, Function};
-use super::super::modular::Finding;
 use super::super::identity::Fuel;
+use super::super::modular::Finding;
 use super::derivative::derivative;
 use super::tidy::{
     add, add2, call1, depends, div, improper, inv, is_one, is_zero, ln, mul, mul2, neg, number, one, pow,

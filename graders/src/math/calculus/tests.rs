@@ -6,8 +6,8 @@ mod integrals;
 use super::super::compare;
 use super::super::expr::{Binder, Bound, Expr, Side, Value};
 use super::super::modular::Finding;
-use super::super::identity::Fuel;
 use super::super::parser;
+use super::super::policy::Policy;
 use super::resolve;
 
 fn expr(text: &str) -> Expr {
@@ -23,7 +23,7 @@ fn node(binder: Binder, variable: &str, body: Expr, from: Option<&str>, to: Opti
 }
 
 fn compared(found: &Expr, expected: &str) -> Finding {
-    compare::expressions(&expr(expected), found, &mut Fuel::full()).finding
+    compare::expressions(&expr(expected), found, &mut compare::Context::new(&Policy::default())).finding
 }
 
 fn check(rows: &[(String, Expr, &str)]) {

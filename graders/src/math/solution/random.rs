@@ -5,8 +5,8 @@
 use dashu::rational::RBig;
 
 use super::super::expr::{Expr, Function, Relation, Value};
-use super::super::modular::Finding;
 use super::super::identity::Fuel;
+use super::super::modular::Finding;
 use super::super::polynomial::Work;
 use super::number::{Judge, Number};
 use super::{compare, relation};

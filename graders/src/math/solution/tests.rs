@@ -1,8 +1,8 @@
 //! Rows of two answers and what their comparison has to find.
 
 use super::super::expr::{Domain, Expr, Join, SetOperation, Value};
-use super::super::modular::Finding;
 use super::super::identity::Fuel;
+use super::super::modular::Finding;
 use super::super::parser::parse;
 use super::compare;
 

@@ -1,8 +1,8 @@
 //! Integrals with and without ends.
 
 use super::super::super::expr::{Binder, Expr};
-use super::super::super::modular::Finding;
 use super::super::super::identity::Fuel;
+use super::super::super::modular::Finding;
 use super::super::{is_antiderivative, resolve};
 use super::{Row, check, expr, node, ranged};
 
