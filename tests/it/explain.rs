@@ -217,7 +217,7 @@ fn the_command_shows_it_to_people_and_programs() {
     let output = explain(&["--reference", "(x+1)^2", "--completion", "\\boxed{x^2+1}"], "");
     assert_eq!(output.status.code(), Some(1));
     let expected = "verdict     different (score 0)\n\
-        decided by  modular\n\
+        decided by  numeric\n\
         extracted   x^2+1 (by boxed)\n\
         reference   (x+1)^2\n  \
         read as   (x + 1)^{2}\n\

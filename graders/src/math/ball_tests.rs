@@ -1,3 +1,5 @@
+//! Tests of the balls.
+
 use super::*;
 
 #[test]

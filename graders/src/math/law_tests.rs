@@ -1,3 +1,5 @@
+//! Tests that laws of real numbers are proved only where they hold.
+
 use super::tests::expr;
 use super::*;
 
