@@ -1,11 +1,15 @@
 //! Arithmetic on values as they are read: numbers, vectors and matrices.
 
+use dashu::rational::RBig;
+
 use super::exact;
 use super::expr::{Expr, Unit, Value};
 use super::parser::{MAX_ITEMS, Parser, expr};
 
 /// The largest matrix of which the determinant is taken.
 const MAX_DETERMINANT: usize = 6;
+/// The largest matrix that is inverted.
+const MAX_INVERSE: usize = 3;
 /// The largest exponent of a matrix.
 const MAX_POWER: i64 = 8;
 /// The largest cell that is computed, in nodes.
@@ -117,6 +121,9 @@ pub(super) fn power(rows: &Rows, parser: &mut Parser<'_, '_>) -> Option<Value> {
         }
         exponent => {
             let exponent = exact::value(&exponent)?;
+            if exponent == RBig::NEG_ONE {
+                return inverse(rows).map(Value::Matrix);
+            }
             let n = i64::try_from(exact::integer(&exponent)?).ok().filter(|n| (1..=MAX_POWER).contains(n))?;
             let mut result = rows.clone();
             for _ in 1..n {
@@ -125,6 +132,30 @@ pub(super) fn power(rows: &Rows, parser: &mut Parser<'_, '_>) -> Option<Value> {
             Some(Value::Matrix(result))
         }
     }
+}
+
+/// The inverse, by cofactors.
+fn inverse(rows: &Rows) -> Option<Rows> {
+    let n = rows.len();
+    if n > MAX_INVERSE || exact::value(&determinant(rows)?).is_some_and(|det| det.is_zero()) {
+        return None;
+    }
+    let scale = determinant(rows)?.inverse();
+    if let [row] = rows.as_slice()
+        && let [_] = row.as_slice()
+    {
+        return Some(vec![vec![scale]]);
+    }
+    let cofactor = |row: usize, column: usize| {
+        let others = |skip: usize| (0..n).filter(move |at| *at != skip);
+        let left: Rows = others(row)
+            .map(|at| others(column).map(|place| rows.get(at)?.get(place).cloned()).collect::<Option<Vec<_>>>())
+            .collect::<Option<_>>()?;
+        let value = determinant(&left)?;
+        let value = if (row + column) % 2 == 0 { value } else { value.negated() };
+        settled(Expr::product(vec![scale.clone(), value]))
+    };
+    (0..n).map(|row| (0..n).map(|column| cofactor(column, row)).collect()).collect()
 }
 
 /// The determinant, by expansion along the first row.

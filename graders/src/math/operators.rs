@@ -30,12 +30,25 @@ impl Parser<'_, '_> {
             } else if to.is_none() && self.mark('^') {
                 self.at += 1;
                 let negative = self.signs();
-                let end = self.argument()?;
+                let end = self.end()?;
                 to = Some(if negative { end.negated() } else { end });
             }
         }
         let body = expr(self.body()?)?;
         Some(bound(binder, &variable?, body, from, to))
+    }
+
+    /// The end of a range; the `_` after it begins the other end and no subscript.
+    fn end(&mut self) -> Option<Expr> {
+        if let (Some(Token::Symbol(name)), Some(Token::Mark('_'))) = (self.peek(), self.peek_at(1)) {
+            self.at += 1;
+            return Some(match *name {
+                "π" => Expr::Pi,
+                "e" => Expr::Euler,
+                name => Expr::Variable(name.into()),
+            });
+        }
+        self.argument()
     }
 
     /// What a sum or limit extends over: the product that follows.
@@ -87,7 +100,7 @@ impl Parser<'_, '_> {
                         continue;
                     }
                     let negative = self.signs();
-                    let value = self.argument()?;
+                    let value = self.end()?;
                     *end = Some(if negative { value.negated() } else { value });
                 }
             }
@@ -126,7 +139,7 @@ impl Parser<'_, '_> {
             return None;
         }
         let variable = self.name()?;
-        if self.peek() != Some(&Token::To) {
+        if !matches!(self.peek(), Some(Token::To | Token::Implies)) {
             return None;
         }
         self.at += 1;
@@ -186,6 +199,7 @@ impl Parser<'_, '_> {
             return None;
         }
         let body = match inside {
+            Some(Expr::Variable(name)) if name == variable => Expr::Variable(name),
             Some(Expr::Variable(name)) => {
                 // dy/dx of a named quantity is a name itself.
                 let order = if order > 1 { order.to_string() } else { String::new() };

@@ -38,7 +38,10 @@ pub(super) fn read(text: &str) -> Result<Value, usize> {
     let reversed = reversed_brackets(&tokens);
     let mut furthest = 0;
     // Wide space is mere space, or else it separates items.
-    for separating in [false, true] {
+    // Between relations it can only separate: `x = 1 \quad x = 2`.
+    let relation = |part: &[Spaced<'_>]| part.iter().any(|t| matches!(t.token, Token::Relation(_)));
+    let relations = wide && tokens.split(|t| t.token == Token::Wide).all(relation);
+    for separating in [relations, !relations] {
         if separating && !wide {
             break;
         }
@@ -216,8 +219,15 @@ impl<'t, 'a> Parser<'t, 'a> {
     /// All of the text.
     fn statement(&mut self) -> Option<Value> {
         // What follows an implication is what is stated.
-        let implied = self.tokens.iter().rposition(|t| t.token == Token::Implies);
-        self.at = implied.map_or(0, |at| at + 1);
+        let mut depth = 0_usize;
+        for (at, spaced) in self.tokens.iter().enumerate() {
+            match spaced.token {
+                Token::Mark('{') => depth += 1,
+                Token::Mark('}') => depth = depth.saturating_sub(1),
+                Token::Implies if depth == 0 => self.at = at + 1,
+                _ => {}
+            }
+        }
         let value = self.list()?;
         self.peek();
         (self.at == self.tokens.len()).then_some(value)
@@ -534,7 +544,7 @@ impl<'t, 'a> Parser<'t, 'a> {
     }
 
     /// How many marks of one kind are the whole exponent; passes them.
-    fn marked_exponent(&mut self, mark: char) -> usize {
+    pub(super) fn marked_exponent(&mut self, mark: char) -> usize {
         let braced = self.mark('{');
         let first = usize::from(braced);
         let count =

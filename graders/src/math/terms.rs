@@ -191,8 +191,9 @@ impl<'a> Parser<'_, 'a> {
         }
         let mut name = symbol.to_owned();
         let mut plain = true;
-        while self.take('\'') {
-            name.push('\'');
+        let primes = self.primes();
+        if primes > 0 {
+            name.push_str(&"'".repeat(primes));
             plain = false;
         }
         if self.mark('_') {
@@ -224,6 +225,19 @@ impl<'a> Parser<'_, 'a> {
             "i" if plain => Expr::Imaginary,
             _ => Expr::Variable(name.into()),
         }))
+    }
+
+    /// How many primes follow, also as an exponent: `f''`, `f^{\prime}`.
+    fn primes(&mut self) -> usize {
+        let mut count = 0;
+        while self.take('\'') {
+            count += 1;
+        }
+        let raised = self.attempt(|parser| {
+            let found = if parser.take('^') { parser.marked_exponent('\'') } else { 0 };
+            (found > 0).then_some(found)
+        });
+        count + raised.unwrap_or(0)
     }
 
     /// `^{-1}` before a bracket.
@@ -454,6 +468,12 @@ impl<'a> Parser<'_, 'a> {
         }
         if let Some(derivative) = self.attempt(Self::derivative) {
             return Some(Value::Expr(derivative));
+        }
+        let matrix = self.mark('{') && matches!(self.peek_at(1), Some(Token::Begin(_)));
+        if matrix {
+            let top = self.deeper(Self::primary)?;
+            let bottom = self.argument()?;
+            return matrix::times(top, Value::Expr(bottom.inverse()));
         }
         let top = self.argument()?;
         let digits = match self.tokens.get(self.at).map(|t| &t.token) {
