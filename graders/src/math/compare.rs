@@ -96,6 +96,12 @@ fn structures(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
         (Value::Quantity(a, unit), Value::Expr(b)) | (Value::Expr(b), Value::Quantity(a, unit)) => {
             bare_quantity(a, unit, b, cx)
         }
+        (Value::Element(x, set), Value::Named(name, value))
+        | (Value::Named(name, value), Value::Element(x, set)) => {
+            let same = cx.policy.assignment == Assignment::Ignored
+                || matches!(&**name, Value::Expr(name) if name == x);
+            if same { values(set, value, cx) } else { UNLIKE }
+        }
         (Value::Named(x, v), Value::Named(y, w)) => {
             let names = cx.policy.assignment == Assignment::Ignored || x == y;
             if names { values(v, w, cx) } else { UNLIKE }
@@ -145,11 +151,22 @@ fn structures(a: &Value, b: &Value, cx: &mut Context<'_>) -> Outcome {
                 _ => matched(&flat(*o, x), &flat(*o, y), cx),
             }
         }
-        (Value::Element(_, set), other) | (other, Value::Element(_, set))
-            if !matches!(other, Value::Expr(_) | Value::Element(..)) =>
-        {
-            values(set, other, cx)
-        }
+        (
+            Value::Element(_, set),
+            other @ (Value::Tuple { .. }
+            | Value::Set(_)
+            | Value::Combined(..)
+            | Value::Domain(_)
+            | Value::Builder { .. }),
+        )
+        | (
+            other @ (Value::Tuple { .. }
+            | Value::Set(_)
+            | Value::Combined(..)
+            | Value::Domain(_)
+            | Value::Builder { .. }),
+            Value::Element(_, set),
+        ) => values(set, other, cx),
         (Value::Element(x, s), Value::Element(y, t)) => {
             if x == y {
                 values(s, t, cx)
@@ -213,6 +230,11 @@ fn each_stated(
 }
 
 fn ratios(x: &[Expr], y: &[Expr], cx: &mut Context<'_>) -> Outcome {
+    // A part that is zero would equal any other after cross-multiplication.
+    let zero = |part: &Expr| exact::value(part).is_some_and(|value| value.is_zero());
+    if x.iter().chain(y).any(zero) {
+        return outcome(Finding::Different, "ratio");
+    }
     if is_clock(x) || is_clock(y) || x.len() != y.len() {
         return outcome(Finding::Different, "ratio");
     }

@@ -149,7 +149,9 @@ fn inverse(rows: &Rows) -> Option<Rows> {
     let cofactor = |row: usize, column: usize| {
         let others = |skip: usize| (0..n).filter(move |at| *at != skip);
         let left: Rows = others(row)
-            .map(|at| others(column).map(|place| rows.get(at)?.get(place).cloned()).collect::<Option<Vec<_>>>())
+            .map(|at| {
+                others(column).map(|place| rows.get(at)?.get(place).cloned()).collect::<Option<Vec<_>>>()
+            })
             .collect::<Option<_>>()?;
         let value = determinant(&left)?;
         let value = if (row + column) % 2 == 0 { value } else { value.negated() };

@@ -91,6 +91,9 @@ pub(super) fn value(text: &str) -> Result<Value, usize> {
     if let Some(prose) = words::prose(bare) {
         return Ok(Value::Text(prose));
     }
+    if let Some(time) = time(bare) {
+        return Ok(Value::Text(time));
+    }
     if bare.contains(".m") {
         return parser::read(&bare.replace("p.m", "pm").replace("a.m", "am").replace("m.", "m"));
     }
@@ -143,6 +146,19 @@ fn with_parameters(value: Value) -> Value {
         })
     };
     Value::List(items.into_iter().map(|item| item.map(&mut rename)).collect(), join)
+}
+
+/// A time of day whose minutes begin with a zero, which no ratio does: `12:05`, `7:00 pm`.
+fn time(text: &str) -> Option<String> {
+    let (hours, rest) = text.split_once(':')?;
+    let (minutes, half) = rest.split_at_checked(2)?;
+    let digits = |text: &str| !text.is_empty() && text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit());
+    let half = half.trim().trim_start_matches('~');
+    let half = half.strip_prefix("\\text{").and_then(|inner| inner.strip_suffix('}')).unwrap_or(half);
+    let half = half.trim().to_lowercase().replace('.', "");
+    let known = matches!(half.as_str(), "" | "am" | "pm");
+    (digits(hours) && digits(minutes) && minutes.starts_with('0') && known)
+        .then(|| format!("{}:{minutes} {half}", hours.trim_start_matches('0')).trim_end().to_owned())
 }
 
 /// A number with a decimal comma, with a point instead. `1,5` stays a list: two answers are likelier than a

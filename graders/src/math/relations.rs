@@ -164,7 +164,11 @@ fn renamed(name: &Expr, other: &Expr, body: &Expr) -> Option<Expr> {
     }
     match (name, other) {
         (Expr::Apply(f, x), Expr::Apply(g, y)) if f == g => match (x.as_slice(), y.as_slice()) {
-            ([Expr::Variable(_)], [Expr::Variable(old)]) => Some(body.with_variable(old, x.first()?)),
+            ([Expr::Variable(_)], [Expr::Variable(old)]) => {
+                // A letter that stands for something else in the body must not be caught.
+                let new = x.first()?;
+                (!body.any(&|part| part == new)).then(|| body.with_variable(old, new))
+            }
             _ => None,
         },
         _ => None,

@@ -180,6 +180,32 @@ proptest! {
     }
 
     #[test]
+    fn a_factor_on_both_sides_changes_nothing(a in expression(), b in expression(), p in 1_i64..50, q in 1_i64..50) {
+        for (left, right) in [(&a, &b), (&a, &a)] {
+            let scaled = |side: &str| format!("-\\frac{{{p}}}{{{q}}}\\left({side}\\right)");
+            prop_assert_eq!(
+                accepts(left, right),
+                accepts(&scaled(left), &scaled(right)),
+                "{} | {} times -{}/{}", left, right, p, q
+            );
+        }
+    }
+
+    #[test]
+    fn dress_changes_nothing(a in expression(), b in expression()) {
+        let dressed = b
+            .replace("\\frac", "\\dfrac")
+            .replace('(', "\\left(")
+            .replace(')', "\\right)")
+            .replace(" \\cdot ", " \\times ")
+            .replace("\\sqrt", "\\displaystyle\\sqrt");
+        for dress in [format!("$${dressed}$$"), format!("\\[ {dressed} \\]"), format!("\\boxed{{{dressed}}}"), format!("{{{dressed}}}\\,.")] {
+            prop_assert_eq!(accepts(&a, &b), accepts(&a, &dress), "{} | {}", a, dress);
+            prop_assert!(accepts(&b, &dress), "{} | {}", b, dress);
+        }
+    }
+
+    #[test]
     fn rationals_decide_exactly(a in any::<i64>(), b in 1_i64.., c in any::<i64>(), d in 1_i64..) {
         let same = i128::from(a) * i128::from(d) == i128::from(c) * i128::from(b);
         prop_assert_eq!(accepts(&format!("\\frac{{{a}}}{{{b}}}"), &format!("{c}/{d}")), same);
