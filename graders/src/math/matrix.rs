@@ -154,7 +154,7 @@ fn inverse(rows: &Rows) -> Option<Rows> {
             })
             .collect::<Option<_>>()?;
         let value = determinant(&left)?;
-        let value = if (row + column) % 2 == 0 { value } else { value.negated() };
+        let value = if (row + column).is_multiple_of(2) { value } else { value.negated() };
         settled(Expr::product(vec![scale.clone(), value]))
     };
     (0..n).map(|row| (0..n).map(|column| cofactor(column, row)).collect()).collect()
