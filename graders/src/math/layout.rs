@@ -459,7 +459,11 @@ mod tests {
                     .prop_map(|(function, argument)| Expr::Call(function, vec![argument])),
                 (inner.clone(), inner.clone()).prop_map(|(n, k)| Expr::Call(Function::Modulo, vec![n, k])),
                 inner.clone().prop_map(|argument| Expr::Apply("f".into(), vec![argument])),
-                inner.prop_map(|index| Expr::Apply("a_".into(), vec![index])),
+                // An index that is one letter or number alone may be part of the name.
+                inner.prop_map(|index| {
+                    let index = Expr::sum(vec![index, Expr::Variable("n".into())]);
+                    Expr::Apply("a_".into(), vec![index])
+                }),
             ]
         })
     }

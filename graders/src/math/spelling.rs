@@ -17,9 +17,11 @@ const COMMANDS: [&str; 37] = [
 
 /// Units in words, so that no single letter is taken for a variable: the base unit of each dimension, then
 /// those that are no multiple of it by a power of ten alone.
-const UNITS: [&str; 21] = [
+const UNITS: [&str; 44] = [
     "meter", "second", "gram", "liter", "dollar", "km", "cm", "mm", "kg", "mg", "mL", "minute", "hour",
-    "day", "week", "inch", "feet", "yard", "mile", "pound", "cent",
+    "day", "week", "inch", "feet", "yard", "mile", "pound", "cent", "m^2", "cm^2", "km^2", "m^3", "cm^3",
+    "m/s", "km/h", "m/s^2", "g/m^3", "m^3/s", "dollar/s", "newton", "joule", "watt", "pascal", "hertz",
+    "volt", "ampere", "ohm", "mole", "kelvin", "month", "year",
 ];
 
 /// The marks over or before a name, as the parser calls them, and their commands.
