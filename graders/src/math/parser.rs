@@ -14,6 +14,8 @@ use super::symbols::CONGRUENT;
 
 /// The deepest nesting of brackets, exponents and arguments.
 const MAX_DEPTH: u32 = 96;
+/// The most marks after one value that each wrap it, as in `3!!!`, and the most operators `mod` in a row.
+const MAX_WRAPS: usize = 12;
 /// The most items of a list, set or matrix.
 pub(super) const MAX_ITEMS: usize = 64;
 /// The most steps that one attempt at reading may take; an attempt that fails may be made again otherwise.
@@ -301,8 +303,13 @@ impl<'t, 'a> Parser<'t, 'a> {
     /// Values joined by set operators.
     pub(super) fn side(&mut self) -> Option<Value> {
         let mut value = self.measured()?;
+        let mut operands = 1;
         while let Some(Token::SetOperator(operation)) = self.peek() {
             self.at += 1;
+            operands += 1;
+            if operands > MAX_ITEMS {
+                return None;
+            }
             let operand = |value: Value| match value {
                 Value::Expr(expr @ (Expr::Variable(_) | Expr::Apply(..))) => Some(Value::Expr(expr)),
                 set @ (Value::Tuple { .. }
@@ -377,6 +384,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         if negative {
             value = matrix::negated(value)?;
         }
+        let mut wraps = 0;
         loop {
             if self.differential.is_some() {
                 return Some(value);
@@ -402,6 +410,12 @@ impl<'t, 'a> Parser<'t, 'a> {
                 // `P(2, -3)` is a point with a name.
                 value = Value::Named(Box::new(value), Box::new(factor));
                 continue;
+            }
+            if operator == 'm' {
+                wraps += 1;
+                if wraps > MAX_WRAPS {
+                    return None;
+                }
             }
             value = match operator {
                 '/' => matrix::times(value, Value::Expr(expr(factor)?.inverse()))?,
@@ -460,7 +474,7 @@ impl<'t, 'a> Parser<'t, 'a> {
             {
                 value = Value::Expr(Expr::sum(vec![whole.clone(), fraction]));
             }
-            loop {
+            for _ in 0..=MAX_WRAPS {
                 value = match parser.peek() {
                     Some(Token::Mark('!')) => {
                         parser.at += 1;
@@ -489,6 +503,7 @@ impl<'t, 'a> Parser<'t, 'a> {
                     _ => return Some(value),
                 };
             }
+            None
         })
     }
 
