@@ -26,6 +26,9 @@ bench: packages
 	$(CARGO) bench --locked --bench http
 	$(CARGO) bench --locked --bench store
 	$(CARGO) bench --locked -p graders
+	$(CARGO) build --locked --release -p graders --example judge_pairs
+	$${GAVEL_PEER:-$$HOME/.cache/gavel/venv-bench}/bin/python graders/benches/equivalence.py \
+	  --gavel "$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/examples/judge_pairs"
 
 # Ten times more load than the server can take, for a minute.
 soak: packages

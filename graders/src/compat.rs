@@ -149,3 +149,19 @@ impl GradeCompletion for Judge {
         })
     }
 }
+
+/// The start of a text up to the brace that closes one opened before it.
+fn closed(content: &str) -> Option<&str> {
+    let mut depth = 1_usize;
+    for (at, c) in content.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(&content[..at]);
+        }
+    }
+    None
+}

@@ -17,18 +17,7 @@ fn last_box(text: &str) -> Option<&str> {
         return text[at + BLANK.len()..].split('$').next();
     }
     let content = text[text.rfind("\\boxed")?..].strip_prefix("\\boxed{")?;
-    let mut depth = 1_usize;
-    for (at, c) in content.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(&content[..at]);
-        }
-    }
-    None
+    super::closed(content)
 }
 
 fn same(answer: &str, reference: &str) -> bool {

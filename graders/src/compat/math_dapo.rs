@@ -43,18 +43,7 @@ pub(super) fn strict_box(reference: &str, completion: &str) -> (bool, Option<Str
 fn last_box(text: &str) -> Option<&str> {
     const OPEN: &str = "\\boxed{";
     let content = &text[text.rfind(OPEN)? + OPEN.len()..];
-    let mut depth = 1_usize;
-    for (at, c) in content.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(&content[..at]);
-        }
-    }
-    None
+    super::closed(content)
 }
 
 fn pattern(text: &str) -> Regex {

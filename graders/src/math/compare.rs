@@ -425,6 +425,26 @@ pub(super) fn resolved(expr: &Expr, degree: &Expr, base: &Expr) -> Expr {
     expr.with_degree(degree).with_variable(UNNAMED_BASE, base)
 }
 
+/// What a degree and the base of a logarithm that names none may mean, in sides where they occur or do not.
+pub(super) fn meanings(degree: bool, base: bool) -> (Vec<Expr>, Vec<Expr>) {
+    let (mut degrees, mut bases) = (vec![Expr::integer(1)], vec![Expr::Euler]);
+    if degree {
+        degrees.push(Expr::degree_in_radians());
+    }
+    if base {
+        bases.push(Expr::integer(10));
+    }
+    (degrees, bases)
+}
+
+pub(super) fn is_degree(part: &Expr) -> bool {
+    matches!(part, Expr::Degree)
+}
+
+pub(super) fn is_unnamed_base(part: &Expr) -> bool {
+    matches!(part, Expr::Variable(name) if &**name == UNNAMED_BASE)
+}
+
 /// Compares two expressions. Degrees count as numbers (90° is answered by 90) or as angles (by π/2), and a
 /// logarithm without a base as natural or decimal, the same way on both sides.
 pub(super) fn expressions(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Outcome {
@@ -434,15 +454,8 @@ pub(super) fn expressions(a: &Expr, b: &Expr, cx: &mut Context<'_>) -> Outcome {
     if let Some(found) = antiderivatives(a, b, cx) {
         return found;
     }
-    let either = |test: &dyn Fn(&Expr) -> bool| a.any(test) || b.any(test);
-    let mut degrees = vec![Expr::integer(1)];
-    if either(&|part| matches!(part, Expr::Degree)) {
-        degrees.push(Expr::degree_in_radians());
-    }
-    let mut bases = vec![Expr::Euler];
-    if either(&|part| matches!(part, Expr::Variable(name) if &**name == UNNAMED_BASE)) {
-        bases.push(Expr::integer(10));
-    }
+    let degree = a.any(&is_degree) || b.any(&is_degree);
+    let (degrees, bases) = meanings(degree, a.any(&is_unnamed_base) || b.any(&is_unnamed_base));
     if degrees.len() == 1 && bases.len() == 1 {
         return identity::compare(a, b, &mut cx.fuel).or(|| rounding::compare(a, b, cx));
     }

@@ -261,6 +261,7 @@ fn described(value: &Value) -> Option<Described<'_>> {
     match value {
         Value::Chain { sides, .. } => sides.iter().try_for_each(|side| variables(side, &mut names))?,
         Value::Element(element, _) => variables(element, &mut names)?,
+        Value::Builder { element: element @ Expr::Variable(_), .. } => variables(element, &mut names)?,
         Value::Tuple { items, .. } if items.len() == 2 => {}
         Value::Combined(..) | Value::Set(_) | Value::Domain(_) => {}
         _ => return None,
@@ -316,6 +317,11 @@ fn ends(value: &Value, out: &mut BTreeSet<RBig>, depth: u32) {
             }
         }
         Value::Element(_, set) if depth <= MAX_DEPTH => ends(set, out, depth + 1),
+        Value::Builder { conditions, .. } if depth <= MAX_DEPTH => {
+            for condition in conditions {
+                ends(condition, out, depth + 1);
+            }
+        }
         _ => {}
     }
 }
@@ -368,6 +374,9 @@ fn holds(value: &Value, name: &str, at: &RBig, fuel: &mut Fuel, depth: u32) -> O
         Value::Domain(Domain::Reals | Domain::Complexes | Domain::Rationals) => Some(true),
         Value::Domain(Domain::Integers) => Some(at.is_int()),
         Value::Element(element, set) if is_name(element) => holds(set, name, at, fuel, depth + 1),
+        Value::Builder { conditions, .. } => {
+            all(conditions.iter().map(|condition| holds(condition, name, at, fuel, depth + 1)))
+        }
         _ => None,
     }
 }

@@ -30,7 +30,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use super::compare::Outcome;
+use super::compare::{Outcome, is_degree, is_unnamed_base, meanings};
 use super::expr::{Domain, Expr, Value};
 use super::identity::Fuel;
 use super::modular::Finding;
@@ -128,15 +128,8 @@ fn conditions(a: &Condition, b: &Condition, judge: &mut Judge<'_>) -> Outcome {
     if a == b {
         return Outcome { finding: Finding::Equal, method: "identical" };
     }
-    let either = |test: &dyn Fn(&Expr) -> bool| a.any(test) || b.any(test);
-    let mut degrees = vec![Expr::integer(1)];
-    if either(&|part| matches!(part, Expr::Degree)) {
-        degrees.push(Expr::degree_in_radians());
-    }
-    let mut bases = vec![Expr::Euler];
-    if either(&|part| matches!(part, Expr::Variable(name) if &**name == UNNAMED_BASE)) {
-        bases.push(Expr::integer(10));
-    }
+    let degree = a.any(&is_degree) || b.any(&is_degree);
+    let (degrees, bases) = meanings(degree, a.any(&is_unnamed_base) || b.any(&is_unnamed_base));
     let mut found: Option<Outcome> = None;
     for degree in &degrees {
         for base in &bases {
