@@ -15,6 +15,7 @@ mod cli;
 mod end_to_end;
 mod explain;
 mod kill;
+mod notation;
 mod openapi;
 mod overload;
 mod running;
