@@ -467,7 +467,16 @@ impl<'a> Lexer<'a> {
         if len == 1 {
             return self.push(Token::Symbol(run), 1);
         }
-        if run == "log" || run == "union" || run == "infinite" {
+        // Commands whose backslash was left out, where what follows shows it.
+        let next = rest[len..].bytes().next();
+        if (next == Some(b'_') && matches!(run, "sum" | "prod" | "int" | "lim"))
+            || (next == Some(b'(') && run == "binom")
+        {
+            if let Some(token) = command(run) {
+                return self.push(token, len);
+            }
+        }
+        if matches!(run, "log" | "union" | "infinite" | "per") {
             return self.push(Token::Words(run), len);
         }
         let after_number = self.after_number();

@@ -211,10 +211,22 @@ fn against(reference: &Reading, answer: &Reading, policy: &Policy) -> Outcome {
             _ => found,
         });
     }
+    if reference.is_words() || answer.is_words() {
+        // What is words on one side may read as letters on the other: "the cat" and "cat".
+        found = found.or(|| compare::texts(&reference.text, &answer.text, cx));
+    }
+    for (measured, other) in [(reference, answer), (answer, reference)] {
+        // `5 m` is a length beside `5 meters`, and five times m elsewhere.
+        if let (Some(quantity), Some(value @ Value::Quantity(..))) =
+            (&measured.quantity, other.values.first())
+        {
+            found = found.or(|| compare::values(quantity, value, cx));
+        }
+    }
     for (at, value) in answer.values.iter().enumerate() {
         for (place, expected) in reference.values.iter().enumerate() {
-            // The second reading of one side is only tried against the first of the other.
-            if at > 0 && place > 0 {
+            // A second reading is tried against the first of the other side, or against its own like.
+            if at > 0 && place > 0 && at != place {
                 continue;
             }
             found = found.or(|| compare::values(expected, value, cx));

@@ -3,11 +3,13 @@
 use crate::extract;
 
 use super::calculus;
+use super::exact;
 use super::expr::{Binder, Expr, Value};
 use super::form;
 use super::lexer;
 use super::parser;
 use super::policy::Policy;
+use super::units;
 use super::words;
 
 /// A text and what it states: its readings, the most likely first. A text that states nothing readable has
@@ -17,22 +19,28 @@ pub(super) struct Reading {
     /// The text without the marks around it.
     pub(super) text: String,
     pub(super) values: Vec<Value>,
+    /// A number with a unit of one letter, which reads as a product first.
+    pub(super) quantity: Option<Value>,
 }
 
 impl Reading {
+    fn new(text: &str, values: Vec<Value>) -> Self {
+        Self { text: text.to_owned(), values, quantity: quantity(text) }
+    }
+
     /// The readings of a reference, or the byte at which reading stopped.
     pub(super) fn of_reference(text: &str) -> Result<Self, usize> {
         let stated = extract::reference(text);
         let bare = bare(&stated);
         match readings(bare) {
-            Ok(values) => Ok(Self { text: bare.to_owned(), values }),
+            Ok(values) => Ok(Self::new(bare, values)),
             Err(_) if choice_letter(bare).is_some() => {
                 let letter = choice_letter(bare).map(|letter| letter.to_string()).unwrap_or_default();
-                Ok(Self { text: bare.to_owned(), values: vec![Value::Expr(Expr::Variable(letter.into()))] })
+                Ok(Self::new(bare, vec![Value::Expr(Expr::Variable(letter.into()))]))
             }
             // A reference in words with digits among them, such as a date, is compared as it stands.
             Err(_) if words::is_wordy(bare) && bare.len() <= lexer::MAX_BYTES => {
-                Ok(Self { text: bare.to_owned(), values: vec![Value::Text(bare.to_owned())] })
+                Ok(Self::new(bare, vec![Value::Text(bare.to_owned())]))
             }
             Err(at) => Err(at),
         }
@@ -47,7 +55,7 @@ impl Reading {
             let choice = Value::Expr(Expr::Variable(letter.to_string().into()));
             if values.is_empty() { values.push(choice) } else { values.insert(1, choice) }
         }
-        Self { text: bare.to_owned(), values }
+        Self::new(bare, values)
     }
 
     /// Whether this is an answer in words.
@@ -146,6 +154,21 @@ fn with_parameters(value: Value) -> Value {
         })
     };
     Value::List(items.into_iter().map(|item| item.map(&mut rename)).collect(), join)
+}
+
+/// `5 m` as a length. Only a number, a blank and one letter that names a unit can be one.
+fn quantity(text: &str) -> Option<Value> {
+    let (number, letter) = text.rsplit_once([' ', '~'])?;
+    if !matches!(letter, "m" | "g" | "s" | "h" | "L" | "N" | "J" | "W" | "V" | "K") {
+        return None;
+    }
+    match parser::parse(number.trim().trim_end_matches('\\'))? {
+        Value::Expr(value) => {
+            exact::value(&value)?;
+            Some(Value::Quantity(value, units::unit(letter)?))
+        }
+        _ => None,
+    }
 }
 
 /// A time of day whose minutes begin with a zero, which no ratio does: `12:05`, `7:00 pm`.

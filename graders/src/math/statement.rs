@@ -109,6 +109,10 @@ impl Parser<'_, '_> {
                     name.push_str(words);
                 }
                 Token::Mark('/') if !name.is_empty() => name.push('/'),
+                // The h of `km/h` is no variable.
+                Token::Symbol(letter) if name.ends_with('/') && units::is_known(letter) => {
+                    name.push_str(letter)
+                }
                 Token::Mark('^') if !name.is_empty() => {
                     name.push('^');
                     name.push_str(&self.unit_exponent()?);
@@ -211,7 +215,10 @@ fn quantity(value: Value, name: &str) -> Option<Value> {
     }
     if units::is_angle(name) {
         return Some(Value::Expr(match name {
-            "rad" | "radian" | "radians" => value,
+            // So that 45 radians are not 45°, which is answered by 45.
+            "rad" | "radian" | "radians" => {
+                Expr::product(vec![value, Expr::degree_in_radians().inverse(), Expr::Degree])
+            }
             _ => Expr::product(vec![value, Expr::Degree]),
         }));
     }

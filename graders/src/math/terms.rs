@@ -51,6 +51,10 @@ impl<'a> Parser<'_, 'a> {
                         Expr::integer(digits % 10),
                     )));
                 }
+                if self.mark('(') {
+                    let [n, k] = <[Expr; 2]>::try_from(self.bracketed_arguments()?).ok()?;
+                    return Some(Value::Expr(binomial(n, k)));
+                }
                 let (n, k) = (self.argument()?, self.argument()?);
                 Some(Value::Expr(binomial(n, k)))
             }

@@ -4,9 +4,9 @@ use super::expr::{Domain, Value};
 use super::symbols;
 
 /// Short words that are answers rather than products of variables.
-const SHORT_WORDS: [&str; 17] = [
-    "yes", "no", "odd", "one", "two", "six", "ten", "red", "mon", "tue", "up", "all", "pm", "am", "dne",
-    "none", "nan",
+const SHORT_WORDS: [&str; 18] = [
+    "the", "yes", "no", "odd", "one", "two", "six", "ten", "red", "mon", "tue", "up", "all", "pm", "am",
+    "dne", "none", "nan",
 ];
 
 /// The words of a text that is nothing else.
@@ -32,7 +32,7 @@ pub(super) fn prose(text: &str) -> Option<String> {
         let capitals = word.chars().all(char::is_uppercase);
         let long = word.chars().count() > 3
             || (word.chars().count() > 1 && word.starts_with(char::is_uppercase))
-            || !word.is_ascii();
+            || !(word.is_ascii() || word.chars().all(|c| symbols::greek_letter(c).is_some()));
         spoken |= (long && !capitals) || SHORT_WORDS.contains(&lower.as_str());
     }
     spoken.then(|| plain.split_whitespace().collect::<Vec<_>>().join(" "))
