@@ -260,8 +260,9 @@ fn described(value: &Value) -> Option<Described<'_>> {
     }
     match value {
         Value::Chain { sides, .. } => sides.iter().try_for_each(|side| variables(side, &mut names))?,
-        Value::Element(element, _) => variables(element, &mut names)?,
-        Value::Builder { element: element @ Expr::Variable(_), .. } => variables(element, &mut names)?,
+        Value::Element(element, _) | Value::Builder { element: element @ Expr::Variable(_), .. } => {
+            variables(element, &mut names)?;
+        }
         Value::Tuple { items, .. } if items.len() == 2 => {}
         Value::Combined(..) | Value::Set(_) | Value::Domain(_) => {}
         _ => return None,

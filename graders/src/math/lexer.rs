@@ -469,12 +469,11 @@ impl<'a> Lexer<'a> {
         }
         // Commands whose backslash was left out, where what follows shows it.
         let next = rest[len..].bytes().next();
-        if (next == Some(b'_') && matches!(run, "sum" | "prod" | "int" | "lim"))
-            || (next == Some(b'(') && run == "binom")
+        if ((next == Some(b'_') && matches!(run, "sum" | "prod" | "int" | "lim"))
+            || (next == Some(b'(') && run == "binom"))
+            && let Some(token) = command(run)
         {
-            if let Some(token) = command(run) {
-                return self.push(token, len);
-            }
+            return self.push(token, len);
         }
         if matches!(run, "log" | "union" | "infinite" | "per") {
             return self.push(Token::Words(run), len);

@@ -111,7 +111,7 @@ impl Parser<'_, '_> {
                 Token::Mark('/') if !name.is_empty() => name.push('/'),
                 // The h of `km/h` is no variable.
                 Token::Symbol(letter) if name.ends_with('/') && units::is_known(letter) => {
-                    name.push_str(letter)
+                    name.push_str(letter);
                 }
                 Token::Mark('^') if !name.is_empty() => {
                     name.push('^');
