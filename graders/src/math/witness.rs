@@ -27,7 +27,7 @@ pub(super) struct Witness {
 impl Fuel {
     /// Enough for some hundred evaluations of transcendental functions.
     pub(super) const fn full() -> Self {
-        Self { units: 40_000, explain: false, witness: None }
+        Self { units: 25_000, explain: false, witness: None }
     }
 
     /// Keeps a point at which two expressions were seen to differ.

@@ -11,7 +11,7 @@ use super::tidy;
 /// The most elementary steps of one resolution.
 const MAX_STEPS: u32 = 8_000;
 /// The share of a full comparison's fuel that the checks of one resolution do not get.
-const WITHHELD: u32 = 15_000;
+const WITHHELD: u32 = 5_000;
 
 /// The most different arguments of functions that are told apart.
 const MAX_ANGLES: usize = 64;
