@@ -1,6 +1,6 @@
 //! What the `math` grader costs: pairs of reference and answer such as data sets hold, one after the other.
 //!
-//! The pairs are in `math_pairs.txt`, and `math_peers.py` measures Math-Verify on the same ones.
+//! The pairs are in `math_pairs.txt`, and `equivalence.py` measures Math-Verify on the same ones.
 //! `cargo bench -p graders --bench math`
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
