@@ -176,11 +176,7 @@ impl Expr {
     }
 
     /// The same with every part that equals `what` replaced.
-    pub(super) fn with_part(&self, what: &Self, by: &Self) -> Self {
-        self.replaced(what, by)
-    }
-
-    fn replaced(&self, what: &Self, by: &Self) -> Self {
+    pub(super) fn replaced(&self, what: &Self, by: &Self) -> Self {
         let all = |parts: &[Self]| parts.iter().map(|part| part.replaced(what, by)).collect();
         match self {
             same if same == what => by.clone(),

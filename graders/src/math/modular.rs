@@ -3,7 +3,8 @@
 //! Two expressions of variables and rational arithmetic are equal if they agree at a random point modulo a
 //! large prime, but for a chance of at most degree / 2^62 at each of two primes (Schwartz 1980, Zippel 1979),
 //! and a disagreement proves them different. No number is ever written out, so a power of any height costs
-//! sixty multiplications.
+//! sixty multiplications. Exponents that are no numbers live in the smaller field of the chain, so there the
+//! chance is at most degree / q, with its order q.
 //!
 //! Powers, logarithms and trigonometric functions take part through maps that respect the laws they obey (see
 //! [`super::field`] and `powers`). Whatever else is not rational arithmetic is one more variable, named by

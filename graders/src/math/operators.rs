@@ -11,8 +11,8 @@ const MAX_ORDER: i64 = 16;
 fn bound(binder: Binder, variable: &str, body: Expr, from: Option<Expr>, to: Option<Expr>) -> Expr {
     // The letters of constants are variables where they are bound.
     let body = match variable {
-        "i" => body.with_part(&Expr::Imaginary, &Expr::Variable("i".into())),
-        "e" => body.with_part(&Expr::Euler, &Expr::Variable("e".into())),
+        "i" => body.replaced(&Expr::Imaginary, &Expr::Variable("i".into())),
+        "e" => body.replaced(&Expr::Euler, &Expr::Variable("e".into())),
         _ => body,
     };
     Expr::Bound(Box::new(Bound { binder, variable: variable.into(), body, from, to }))
