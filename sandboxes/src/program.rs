@@ -1,6 +1,4 @@
-//! What is run and what came of it.
-
-use std::time::Duration;
+//! What is run.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +31,15 @@ impl Language {
     }
 }
 
+/// A file in the private folder in which a program runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where it is, with `/` between folders. Relative to the folder that the program starts in, or absolute.
+    pub path: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
 /// A program as a model wrote it. Nothing in it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
@@ -42,52 +49,13 @@ pub struct Program {
     pub source: String,
     /// Command-line arguments after the program's own name.
     pub args: Vec<String>,
+    /// Files that are there when it starts. They count towards `Limits::files_bytes`.
+    pub files: Vec<File>,
 }
 
-/// How a run ended. Each is the program's own doing, never the sandbox's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It returned or exited with this code.
-    Exited {
-        /// The exit code.
-        code: i32,
-    },
-    /// The compiler refused it.
-    CompileError {
-        /// What the compiler said, cut to a bounded length.
-        message: String,
-    },
-    /// It used up its fuel.
-    OutOfFuel,
-    /// It outlived the wall limit.
-    TimedOut,
-    /// It asked for more memory than allowed.
-    OutOfMemory,
-    /// It wrote more output or files than allowed.
-    OutputLimit,
-    /// It imported a module that the guest does not have.
-    MissingModule {
-        /// The module's name.
-        name: String,
-    },
-    /// It did something the machine cannot do, such as dividing by zero in wasm.
-    Trapped {
-        /// The trap's name.
-        message: String,
-    },
-}
-
-/// The outcome of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Execution {
-    /// How the run ended.
-    pub ending: Ending,
-    /// Standard output, at most `Limits::output_bytes` long.
-    pub stdout: Vec<u8>,
-    /// Standard error, at most `Limits::output_bytes` long.
-    pub stderr: Vec<u8>,
-    /// Fuel the run used.
-    pub fuel_used: u64,
-    /// Time on the wall clock from start to end.
-    pub wall: Duration,
+impl Program {
+    /// A program without arguments and files.
+    pub fn new(language: Language, source: impl Into<String>) -> Self {
+        Self { language, source: source.into(), args: Vec::new(), files: Vec::new() }
+    }
 }

@@ -245,12 +245,6 @@ impl Sandbox for Gate {
         state.begun += 1;
         self.changed.notify_all();
         drop(self.changed.wait_while(state, |state| !state.open).unwrap());
-        Ok(Execution {
-            ending: Ending::Exited { code: 0 },
-            stdout: b"1\n".to_vec(),
-            stderr: Vec::new(),
-            fuel_used: 1,
-            wall: Duration::from_millis(1),
-        })
+        Ok(Execution { stdout: b"1\n".to_vec(), ..Execution::ended(Ending::Exited { code: 0 }) })
     }
 }

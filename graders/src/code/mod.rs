@@ -91,7 +91,7 @@ impl GradeCompletion for Judge {
         let Some(source) = extract::program(text, self.tests.language, self.unfenced) else {
             return Ok(Verdict::new(self.aggregate.no_code(), Reason::NoCode));
         };
-        let program = Program { language: self.tests.language, source, args: Vec::new() };
+        let program = Program::new(self.tests.language, source);
         self.run_all(self.sandbox()?, &program)
     }
 }
@@ -181,6 +181,7 @@ impl Judge {
             Ending::OutOfMemory => Err(Reason::MemoryLimit),
             Ending::OutputLimit => Err(Reason::OutputLimit),
             Ending::MissingModule { .. } => Err(Reason::MissingModule),
+            Ending::NoEntryPoint { .. } | Ending::InvalidResult { .. } => Err(Reason::RuntimeError),
         }
     }
 }
@@ -200,6 +201,7 @@ fn head(output: &[u8]) -> &[u8] {
 fn grade_error(error: &SandboxError) -> GradeError {
     let kind = match error {
         SandboxError::Unavailable { .. } => ErrorKind::SandboxUnavailable,
+        SandboxError::Unsupported { .. } => ErrorKind::InvalidTask,
         SandboxError::Failed { .. } => ErrorKind::SandboxFailed,
     };
     GradeError::new(kind, error.to_string())

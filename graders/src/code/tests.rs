@@ -29,11 +29,11 @@ const MAX_CASE_BYTES: usize = 1 << 20;
 const MAX_TIME_MS: u64 = 60_000;
 /// The highest memory limit that a task may ask for.
 const MAX_MEMORY_MB: u64 = 4096;
-/// Wasm fuel that a millisecond of a native program stands for: the upper end of what was measured for
-/// interpreted and compiled guests, so that the limit is never tighter than the data set meant it.
-const FUEL_PER_MS: u64 = 10_000_000;
-/// How much longer than the time limit a run may last on the clock, which is only there to protect the host.
-const WALL_FACTOR: u64 = 10;
+/// How much longer than the time limit a run may last on the clock, which is only there to protect the host:
+/// a drowned machine must not turn a verdict into an error.
+const WALL_FACTOR: u64 = 60;
+/// The least that the clock allows, in milliseconds.
+const LEAST_WALL_MS: u64 = 60_000;
 /// Bytes of output that are kept, and of files that may be written.
 const OUTPUT_BYTES: u64 = 1 << 20;
 const FILES_BYTES: u64 = 16 << 20;
@@ -212,8 +212,8 @@ impl WrittenLimits {
         let time_ms = in_range("time_ms", self.time_ms, MAX_TIME_MS)?;
         let memory_mb = in_range("memory_mb", self.memory_mb, MAX_MEMORY_MB)?;
         Ok(Limits {
-            fuel: time_ms * FUEL_PER_MS,
-            wall: Duration::from_millis(time_ms * WALL_FACTOR),
+            time: Duration::from_millis(time_ms),
+            wall: Duration::from_millis((time_ms * WALL_FACTOR).max(LEAST_WALL_MS)),
             memory_bytes: memory_mb << 20,
             output_bytes: OUTPUT_BYTES,
             files_bytes: FILES_BYTES,
