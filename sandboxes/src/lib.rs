@@ -8,6 +8,8 @@ mod execution;
 mod limits;
 mod program;
 mod value;
+#[cfg(feature = "wasm")]
+mod wasi;
 
 pub use examination::{Examination, Outcome, TestProgram};
 pub use execution::{Ending, Execution, Returned};
