@@ -142,6 +142,7 @@ impl Running {
         store.data_mut().world.started(fuel);
         let started = Instant::now();
         let deadline = deadline(budget.limits.wall);
+        store.data_mut().world.set_deadline(deadline);
         let instance = drive(prepared.pre.instantiate_async(&mut store), deadline)
             .ok_or_else(|| MachineError::Start { message: "the wall clock ran out".to_owned() })?
             .map_err(|e| MachineError::start(&e))?;
@@ -295,6 +296,7 @@ fn reason(error: &wasmtime::Error) -> Stopped {
             Stop::Exit(code) => Stopped::Exit(*code),
             Stop::OutputLimit => Stopped::OutputLimit,
             Stop::OutOfFuel => Stopped::OutOfFuel,
+            Stop::TimedOut => Stopped::TimedOut,
         };
     }
     match error.downcast_ref::<Trap>() {
