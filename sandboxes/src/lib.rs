@@ -6,6 +6,8 @@
 mod examination;
 mod execution;
 mod limits;
+#[cfg(feature = "wasm")]
+mod link;
 mod program;
 mod value;
 
