@@ -309,6 +309,7 @@ class Names(dict):
 _tests = Tests()
 
 
+@program.job("test")
 def test(source, entry_point):
     """Runs the tests and reports how that went."""
     outcome, message = _outcome(source, entry_point)
@@ -372,7 +373,7 @@ def _judged(error):
     own = not getattr(error, "__dict__", {}).get("_gavel_program")
     if own and isinstance(error, ModuleNotFoundError) and (missing := program.missing_module(error)):
         return "broken", f"the tests need the module {missing}"
-    if own and isinstance(error, SyntaxError):
+    if own and isinstance(error, (SyntaxError, NotImplementedError)):
         return "broken", message
     return _failed(message)
 
@@ -410,12 +411,17 @@ def _collected(names, source, entry_point):
 
 
 def _plain_test(function, source):
-    code = function.__code__
-    n_required = code.co_argcount - len(function.__defaults__ or ()) - isinstance(function, types.MethodType)
     # One that the tests call themselves did run.
     if re.search(rf"^\s*{re.escape(function.__name__)}\(", source, re.MULTILINE):
         return
-    if n_required > 0:
+    code = function.__code__
+    choices = getattr(function, "_gavel_choices", [{}])
+    n_required = code.co_argcount - len(function.__defaults__ or ()) - isinstance(function, types.MethodType)
+    if n_required > len(choices[0]) if choices else False:
         _tests.broken = f"the test {function.__name__} needs fixtures, which are not supported"
         raise NotPlain(_tests.broken)
-    function()
+    for choice in choices:
+        try:
+            function(**choice)
+        except unittest.SkipTest:
+            pass

@@ -73,7 +73,7 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 22] = [
+const MODULES: [(&str, &str); 23] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
     ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
@@ -92,6 +92,7 @@ const MODULES: [(&str, &str); 22] = [
     ("grp.py", include_str!("../../python/shims/grp.py")),
     ("mmap.py", include_str!("../../python/shims/mmap.py")),
     ("pwd.py", include_str!("../../python/shims/pwd.py")),
+    ("pytest.py", include_str!("../../python/shims/pytest.py")),
     ("readline.py", include_str!("../../python/shims/readline.py")),
     ("termios.py", include_str!("../../python/shims/termios.py")),
     ("resource.py", include_str!("../../python/shims/resource.py")),
