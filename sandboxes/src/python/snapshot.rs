@@ -112,6 +112,9 @@ const CODE_FILE: &str = "python.cwasm";
 const LIBRARY_FILE: &str = "library.tar.zst";
 const ENTRIES_FILE: &str = "entries.json";
 
+/// Where the boot script leaves the addresses of all objects.
+const ADDRESSES_FILE: &str = "/tmp/addresses";
+
 /// Where the harness's functions are in the interpreter's memory.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Entries {
@@ -240,7 +243,7 @@ fn boot(
         wall: Duration::from_secs(1800),
         memory_bytes: 1 << 30,
         output_bytes: 1 << 20,
-        files_bytes: 1 << 20,
+        files_bytes: 64 << 20,
     };
     let world = World::new(WorldConfig {
         args: vec!["python3".to_owned()],
@@ -257,7 +260,7 @@ fn boot(
     let mut running = machine.start(prepared, world, budget)?;
     let booted = run_boot(&mut running);
     let stack_pointer = running.global(STACK_POINTER).unwrap_or(0);
-    let memory = running.memory().to_vec();
+    let mut memory = running.memory().to_vec();
     let (mut world, _) = running.finish();
     let stdout = world.take_stdout();
     let said = String::from_utf8_lossy(&world.take_stderr()).into_owned();
@@ -272,7 +275,30 @@ fn boot(
         }
     }
     let entries = serde_json::from_slice(&stdout).map_err(build_error)?;
+    let addresses = world.file(ADDRESSES_FILE).unwrap_or_default();
+    let n_immortal = immortalize(&mut memory, addresses);
+    if n_immortal == 0 {
+        return Err(InstallError::Build { message: "the boot script named no objects".to_owned() });
+    }
     Ok((memory, stack_pointer, entries))
+}
+
+/// Sets the reference counts of the objects at these addresses to the one that CPython takes for immortal on a machine
+/// of 32 bits (PEP 683; `_Py_IMMORTAL_INITIAL_REFCNT`). Gives how many there were.
+fn immortalize(memory: &mut [u8], addresses: &[u8]) -> usize {
+    const IMMORTAL: u32 = 5 << 28;
+    const LEAST_IMMORTAL: u32 = 1 << 30;
+    let mut n = 0;
+    for address in addresses.as_chunks::<4>().0 {
+        let address = u32::from_le_bytes(*address) as usize;
+        // The count is an object's first word.
+        let Some(count) = memory.get_mut(address..).and_then(<[u8]>::first_chunk_mut::<4>) else { continue };
+        if u32::from_le_bytes(*count) < LEAST_IMMORTAL {
+            *count = IMMORTAL.to_le_bytes();
+            n += 1;
+        }
+    }
+    n
 }
 
 fn run_boot(running: &mut Running) -> Result<i32, Stopped> {
