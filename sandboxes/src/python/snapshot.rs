@@ -73,15 +73,18 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 18] = [
+const MODULES: [(&str, &str); 22] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
+    ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
     ("_gavel/nodes.py", include_str!("../../python/gavel/nodes.py")),
     ("_gavel/plain.py", include_str!("../../python/gavel/plain.py")),
     ("_gavel/prelude.py", include_str!("../../python/gavel/prelude.py")),
     ("_gavel/program.py", include_str!("../../python/gavel/program.py")),
+    ("_gavel/service.py", include_str!("../../python/gavel/service.py")),
     ("_gavel/system.py", include_str!("../../python/gavel/system.py")),
     ("_gavel/threads.py", include_str!("../../python/gavel/threads.py")),
+    ("_gavel/wire.py", include_str!("../../python/gavel/wire.py")),
     ("_bz2.py", include_str!("../../python/shims/_bz2.py")),
     ("_lzma.py", include_str!("../../python/shims/_lzma.py")),
     ("ctypes.py", include_str!("../../python/shims/ctypes.py")),
@@ -90,6 +93,7 @@ const MODULES: [(&str, &str); 18] = [
     ("mmap.py", include_str!("../../python/shims/mmap.py")),
     ("pwd.py", include_str!("../../python/shims/pwd.py")),
     ("readline.py", include_str!("../../python/shims/readline.py")),
+    ("termios.py", include_str!("../../python/shims/termios.py")),
     ("resource.py", include_str!("../../python/shims/resource.py")),
     ("ssl.py", include_str!("../../python/shims/ssl.py")),
 ];
@@ -118,8 +122,10 @@ const ADDRESSES_FILE: &str = "/tmp/addresses";
 /// Where the harness's functions are in the interpreter's memory.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Entries {
-    /// Does a job and ends the instance.
+    /// Does a job.
     pub(super) main: u32,
+    /// Does one request of tests.
+    pub(super) serve: u32,
 }
 
 /// The interpreter, ready to be started.
@@ -151,6 +157,7 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     let files = library(workshop)?;
     (workshop.progress)("linking the interpreter");
     let wasm = linked(workshop)?;
+    std::fs::write("/tmp/py/linked.wasm", &wasm).ok(); // TEMPORARY
     (workshop.progress)("compiling the interpreter");
     let module = workshop.machine.module(&wasm)?;
     (workshop.progress)("importing its library");
