@@ -28,7 +28,7 @@ WARM = """
     zoneinfo
 """.split()
 
-HARNESS = ["channel", "nodes", "plain", "prelude", "system", "threads", "program"]
+HARNESS = ["channel", "nodes", "plain", "prelude", "system", "threads", "wire", "program", "service", "examination"]
 
 
 def streams():
@@ -79,9 +79,7 @@ def main():
     sys.path[:] = ["/", *(path for path in sys.path if path.startswith("/usr/"))]
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()
-    entries = {"main": id(modules["program"].main)}
-    if "examination" in modules:
-        entries |= {"serve": id(modules["examination"].serve)}
+    entries = {"main": id(modules["program"].main), "serve": id(modules["service"].serve)}
     sys.setrecursionlimit(1000)
     sys.set_int_max_str_digits(0)
     print(json.dumps(entries), flush=True)
