@@ -96,4 +96,22 @@
   hidden('AbortController', AbortController);
   hidden('AbortSignal', AbortSignal);
   internal.builtin.events.EventEmitter = internal.EventEmitter;
+
+  // For the making of the snapshot: the modules by name, each with what it exports.
+  p.assign(internal.entries, {
+    moduleNames() {
+      const list = [];
+      for (const name of p.keys(internal.builtin)) {
+        const exported = [];
+        for (const key of p.keys(internal.builtin[name])) {
+          if (p.test(/^[A-Za-z_$][\w$]*$/, key) && !p.arrayIncludes(RESERVED, key)) p.arrayPush(exported, key);
+        }
+        p.arrayPush(list, [name, exported]);
+      }
+      return p.stringify(list);
+    },
+    selectModule(name) { globalThis.selectedModule = internal.builtin[name]; },
+    seal() { delete globalThis.selectedModule; },
+  });
+  const RESERVED = ['default', 'delete', 'module', 'import', 'export', 'void', 'in', 'if', 'for', 'new'];
 })
