@@ -28,11 +28,17 @@
     return `type ${typeof value} (${text})`;
   };
 
+  // What stands before the program on its first line; it is that of `source.rs`.
+  const HEAD_LENGTH = '(function (exports, require, module, __filename, __dirname) {'.length;
+
   // The calls of a stack that are the program's own.
   internal.cleanFrames = (stack) => {
     const kept = [];
-    for (const line of stringSplit(String(stack), '\n')) {
-      if (line === '' || test(/\((node:internal|<prelude>)/, line) || stringStartsWith(line, '    at node:internal')) continue;
+    for (let line of stringSplit(String(stack), '\n')) {
+      const first = p.exec(/^(.*\/main\.js:1:)(\d+)(\)?)$/, line);
+      if (first !== null) line = `${first[1]}${p.max(1, first[2] - HEAD_LENGTH)}${first[3]}`;
+      if (line === '' || test(/\(node:internal/, line) || stringStartsWith(line, '    at node:internal')
+        || line === '    at apply (native)') continue;
       arrayPush(kept, p.stringReplace(p.stringReplace(line, '<anonymous> (', ''), / \(native\)$/, ' (<anonymous>)'));
     }
     for (let i = 0; i < kept.length; i++) {

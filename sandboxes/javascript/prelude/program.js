@@ -183,8 +183,6 @@
       main.loaded = true;
       if (typeof scope !== 'function' || !internal.isTail(scope)) scope = undefined;
     },
-    // A program that is a module hands its scope over by itself.
-    adopt(given) { scope = given; },
     ticks: () => internal.runTicks(),
     step: () => internal.step(),
     uncaught(error) { internal.uncaught(error, 'uncaughtException'); },
@@ -201,7 +199,6 @@
       host.write(STDERR, `${describe(error)}\nNode.js ${process.version}\n`);
       note(COMPILE_ERROR, `${p.errorToString(error)}${p.isError(error) ? `\n${internal.cleanFrames(error.stack)}` : ''}`);
     },
-    unresolved(error) { die(error); },
     // Begins a call; what becomes of it is asked for with `outcome`.
     call(name, args) {
       return guarded(() => {
@@ -221,6 +218,9 @@
     state: () => state,
     outcome: () => outcome,
   };
+
+  // By this a module hands its scope over.
+  p.defineProperty(globalThis, p.Symbol.for('gavel.scope'), { value: (given) => { scope = given; }, configurable: true });
 
   // The program's scope, and not something that the program returned itself.
   const TAIL = '(n) => { "use strict"; return eval(n); }';

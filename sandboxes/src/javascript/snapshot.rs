@@ -98,7 +98,6 @@ macro_rules! entries {
 entries! {
     begin = "begin",
     run = "run",
-    adopt = "adopt",
     ticks = "ticks",
     step = "step",
     uncaught = "uncaught",
