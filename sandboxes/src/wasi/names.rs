@@ -117,7 +117,6 @@ impl Overlay {
         now: u64,
     ) -> Result<Inode, Errno> {
         match self.find(start, path) {
-            // A file is in the way, with or without a slash behind its name.
             Ok(Place::Folder(_) | Place::Name { found: Some(_), .. }) => Err(Errno::Exists),
             Ok(Place::Name { folder, name, found: None }) => {
                 let body = Body::Folder(OwnFolder { parent: folder, entries: BTreeMap::new() });
@@ -153,8 +152,8 @@ impl Overlay {
     ) -> Result<(), Errno> {
         let (folder, name, found) = match self.find(start, path)? {
             Place::Name { folder, name, found } => (folder, name, found),
-            Place::Folder(Inode::ROOT) => return Err(Errno::Busy),
             Place::Folder(_) if path.names.last() == Some(&"..") => return Err(Errno::NotEmpty),
+            Place::Folder(Inode::ROOT) => return Err(Errno::Busy),
             Place::Folder(_) => return Err(Errno::Invalid),
         };
         let inode = found.ok_or(Errno::NotFound)?;
@@ -205,8 +204,10 @@ impl Overlay {
         if let Some(replaced) = replaced {
             self.require_replaceable(replaced, is_folder)?;
         }
+        // All folders are charged before any name changes, so that nothing can fail half-way.
+        self.own_folder(old_folder, now)?;
+        self.own_folder(folder, now)?;
         if is_folder {
-            // Charged before any name changes, so that nothing can fail half-way.
             self.own_folder(moved, now)?;
         }
         self.take_entry(old_folder, old_name, now)?;

@@ -107,7 +107,7 @@ impl Quota {
             }
             None => {
                 self.refused = true;
-                Err(if bytes > self.limit { Errno::FileTooLarge } else { Errno::NoSpace })
+                Err(Errno::NoSpace)
             }
         }
     }
@@ -249,6 +249,11 @@ impl Overlay {
             // What is thrown away at once need not be copied.
             self.content(inode)?;
             return self.insert(inode, Node { body: Body::File(Vec::new()), times: Times::all(now) });
+        }
+        if size > self.quota.limit {
+            // Not even in an empty world.
+            self.quota.refused = true;
+            return Err(Errno::FileTooLarge);
         }
         let old = self.own_file(inode, now)?.len() as u64;
         let added = size.saturating_sub(old);

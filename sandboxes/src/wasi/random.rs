@@ -14,7 +14,11 @@ pub(super) struct Random {
 
 impl Random {
     pub(super) fn new() -> Self {
-        Self { state: SEED }
+        Self::from_seed(SEED)
+    }
+
+    pub(super) fn from_seed(seed: u64) -> Self {
+        Self { state: seed }
     }
 
     fn next(&mut self) -> u64 {

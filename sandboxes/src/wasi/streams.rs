@@ -387,6 +387,10 @@ impl World {
         }
         self.charge(SPAN_FUEL * u64::from(count))?;
         let spans = memory.spans(address, count)?;
+        // All of them, so that nothing is read or written if one leads out of memory.
+        for span in &spans {
+            memory.bytes(span.address, span.length)?;
+        }
         let total: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
         // The answer is a number of 32 bits.
         if total > u64::from(u32::MAX) { Err(Errno::Invalid.into()) } else { Ok(spans) }
