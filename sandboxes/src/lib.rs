@@ -9,6 +9,8 @@ mod execution;
 mod guests;
 mod limits;
 #[cfg(feature = "wasm")]
+mod link;
+#[cfg(feature = "wasm")]
 mod machine;
 #[cfg(feature = "wasm")]
 mod package;
