@@ -137,14 +137,12 @@ impl Descriptors {
     /// Opens the lowest free number.
     pub(super) fn insert(&mut self, descriptor: Descriptor) -> Result<u32, Errno> {
         self.require_room()?;
-        let number = match self.slots.iter().position(Option::is_none) {
-            Some(number) => number,
-            None => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-        };
-        self.slots[number] = Some(descriptor);
+        let free = self.slots.iter().position(Option::is_none);
+        let number = free.unwrap_or(self.slots.len());
+        match free.and_then(|number| self.slots.get_mut(number)) {
+            Some(slot) => *slot = Some(descriptor),
+            None => self.slots.push(Some(descriptor)),
+        }
         Ok(number as u32)
     }
 

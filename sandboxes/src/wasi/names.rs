@@ -87,11 +87,10 @@ impl Overlay {
     ) -> Result<Inode, Errno> {
         let inode = match self.find(start, path)? {
             Place::Folder(_) if opening.create && opening.exclusive => return Err(Errno::Exists),
-            Place::Folder(inode) => inode,
             Place::Name { found: Some(_), .. } if opening.create && opening.exclusive => {
                 return Err(Errno::Exists);
             }
-            Place::Name { found: Some(inode), .. } => inode,
+            Place::Folder(inode) | Place::Name { found: Some(inode), .. } => inode,
             Place::Name { .. } if !opening.create => return Err(Errno::NotFound),
             Place::Name { .. } if path.folder_only => return Err(Errno::IsFolder),
             Place::Name { folder, name, .. } => {
@@ -101,10 +100,9 @@ impl Overlay {
         match self.kind(inode)? {
             Kind::Folder if opening.create || opening.truncate => return Err(Errno::IsFolder),
             Kind::Folder if opening.write && !opening.folder => return Err(Errno::IsFolder),
-            Kind::Folder => {}
             Kind::File | Kind::Device(_) if opening.folder => return Err(Errno::NotFolder),
             Kind::File if opening.truncate => self.resize(inode, 0, now)?,
-            Kind::File | Kind::Device(_) => {}
+            Kind::Folder | Kind::File | Kind::Device(_) => {}
         }
         Ok(inode)
     }
@@ -298,7 +296,6 @@ impl Overlay {
             let (name, entry) = match (own, base) {
                 (None, None) => return None,
                 (Some((name, entry)), None) => (name, *entry),
-                (None, Some((name, inode))) => (name, Some(*inode)),
                 // Of the same name, the own one counts.
                 (Some((name, entry)), Some((base_name, _))) if name <= base_name => (name, *entry),
                 (_, Some((name, inode))) => (name, Some(*inode)),

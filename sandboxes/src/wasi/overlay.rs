@@ -100,16 +100,12 @@ struct Quota {
 
 impl Quota {
     fn charge(&mut self, bytes: u64) -> Result<(), Errno> {
-        match self.used.checked_add(bytes).filter(|used| *used <= self.limit) {
-            Some(used) => {
-                self.used = used;
-                Ok(())
-            }
-            None => {
-                self.refused = true;
-                Err(Errno::NoSpace)
-            }
+        if bytes > self.limit.saturating_sub(self.used) {
+            self.refused = true;
+            return Err(Errno::NoSpace);
         }
+        self.used += bytes;
+        Ok(())
     }
 
     fn refund(&mut self, bytes: u64) {

@@ -233,7 +233,11 @@ fn random_numbers_do_no_harm() {
                 .chars()
                 .map(|kind| {
                     let number = NUMBERS[next(NUMBERS.len())];
-                    if kind == 'l' { Val::I64(number as i64) } else { Val::I32(number as u32 as i32) }
+                    if kind == 'l' {
+                        Val::I64(number.cast_signed())
+                    } else {
+                        Val::I32((number as u32).cast_signed())
+                    }
                 })
                 .collect();
             match call(&mut store, &instance, name, &params) {

@@ -79,7 +79,7 @@ fn operate(guest: &mut Guest, choice: &mut Choice) -> String {
         5 => format!("{:?}", guest.pwrite(fd.max(2), &bytes, n)),
         6 => format!("{:?}", guest.read(fd, 100)),
         7 => format!("{:?}", guest.pread(fd, 100, n)),
-        8 => format!("{:?}", guest.seek(fd, n as i64, choice.below(4) as u32)),
+        8 => format!("{:?}", guest.seek(fd, n.cast_signed(), choice.below(4) as u32)),
         9 => format!("{:?}", guest.resize(fd, n)),
         10 => format!("{:?}", guest.mkdir(&path)),
         11 => format!("{:?}", guest.rmdir(&path)),
@@ -260,12 +260,14 @@ impl Twins {
                 let theirs = file.read(&mut bytes).map(|count| shown(&bytes[..count]));
                 ("read open", guest.read(*fd, 50).map(shown), theirs)
             }
-            2 => {
-                ("seek", guest.seek(*fd, at as i64, 0).map(shown), file.seek(SeekFrom::Start(at)).map(shown))
-            }
+            2 => (
+                "seek",
+                guest.seek(*fd, at.cast_signed(), 0).map(shown),
+                file.seek(SeekFrom::Start(at)).map(shown),
+            ),
             3 => {
-                let ours = guest.seek(*fd, -(at as i64), 2).map(shown);
-                ("seek from the end", ours, file.seek(SeekFrom::End(-(at as i64))).map(shown))
+                let ours = guest.seek(*fd, -at.cast_signed(), 2).map(shown);
+                ("seek from the end", ours, file.seek(SeekFrom::End(-at.cast_signed())).map(shown))
             }
             4 => ("resize", guest.resize(*fd, at).map(shown), file.set_len(at).map(shown)),
             _ => {

@@ -18,10 +18,10 @@ fn each_thing_costs_what_it_should() {
     let mut expected = 0;
     let mut step = |guest: &mut Guest, added: i64| {
         expected += added;
-        assert_eq!(guest.world.files_used_bytes() as i64, expected);
+        assert_eq!(guest.world.files_used_bytes().cast_signed(), expected);
         guest.check_quota();
     };
-    let (node, entry) = (NODE as i64, ENTRY as i64);
+    let (node, entry) = (NODE.cast_signed(), ENTRY.cast_signed());
     guest.open("lib/a.txt", 0, WRITE).unwrap();
     step(&mut guest, 0);
     let fd = guest.open("x", CREATE, WRITE).unwrap();
@@ -209,7 +209,8 @@ fn work_costs_fuel() {
         call(guest);
         before - guest.fuel
     };
-    let rows: [(&str, u64, &dyn Fn(&mut Guest)); 9] = [
+    type Row<'r> = (&'static str, u64, &'r dyn Fn(&mut Guest));
+    let rows: [Row<'_>; 9] = [
         ("a call", 1000, &|guest| drop(guest.call(|world, _| world.fd_check(0)))),
         ("a read", 100_000, &|guest| drop(guest.pread(fd, 100_000, 0))),
         ("a write", 100_000, &|guest| drop(guest.write(1, "x".repeat(100_000)))),
