@@ -20,6 +20,7 @@ mod path;
 mod places;
 mod process;
 mod random;
+mod status;
 mod streams;
 #[cfg(test)]
 mod tests;

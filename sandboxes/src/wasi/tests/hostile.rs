@@ -148,6 +148,7 @@ fn work_without_end_ends() {
     guest.fuel = 50_000_000;
     let end = guest.call(|world, memory| world.fd_write(memory, 2, (END, 1024), END - 4));
     assert_eq!(end, Err(End::Stop(Stop::OutOfFuel)));
+    guest.fuel = 50_000_000;
     // 4 GiB in all are more than the answer could say.
     let list: Vec<u8> =
         [0_u32, 4 * END].iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>().repeat(1024);

@@ -305,7 +305,7 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
 #[test]
 fn files_behave_like_those_of_the_operating_system() {
     let (mut n_steps, mut n_fine) = (0, 0);
-    for seed in 0..250 {
+    for seed in 0..150 {
         let mut twins = Twins::new(seed);
         let mut log = Vec::new();
         for _ in 0..80 {
