@@ -21,6 +21,7 @@ mod path;
 mod places;
 mod process;
 mod random;
+mod status;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -202,7 +203,8 @@ impl World {
     }
 
     /// Whether a write was ever refused because the files were full. The guest was told so (`ENOSPC`, or `EFBIG` for
-    /// what could never fit) and may have gone on; if it died, this is likely to be why.
+    /// what could never fit), as on a full disk, and may have gone on; if it then died, this is likely to be why, and
+    /// the ending may say so.
     pub(crate) fn files_were_full(&self) -> bool {
         self.files.was_full()
     }
