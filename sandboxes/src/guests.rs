@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use self::conclusion::conclude;
 pub use self::install::{InstallError, install};
 use self::install::{Installed, State};
+use crate::cpp;
 use crate::machine::{Machine, MachineError};
 use crate::package::{Files, Manifest};
 use crate::{Call, Examination, Execution, Language, Limits, Program, Sandbox, SandboxError, TestProgram};
@@ -64,7 +65,7 @@ pub(crate) struct Workshop<'w> {
 }
 
 /// Every guest there is.
-const KINDS: &[Kind] = &[];
+const KINDS: &[Kind] = &[cpp::KIND];
 
 /// Where guests are and how many may run.
 #[derive(Clone, Debug)]
