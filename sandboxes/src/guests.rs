@@ -55,7 +55,7 @@ pub(crate) struct Kind {
 /// What a guest is built with.
 pub(crate) struct Workshop<'w> {
     /// Compiles modules, and runs what must run once.
-    pub(crate) machine: &'w Machine,
+    pub(crate) machine: &'w Arc<Machine>,
     /// The packages' files.
     pub(crate) files: &'w Files,
     /// Where the result goes. Every file in it will be in the receipt.
