@@ -11,6 +11,7 @@
 mod channel;
 mod clock;
 mod descriptors;
+pub(crate) mod direct;
 mod errno;
 mod linker;
 mod memory;
@@ -33,7 +34,7 @@ pub(crate) use self::channel::Channel;
 use self::channel::Conversation;
 use self::clock::{CALL_FUEL, Clock, ClockId};
 use self::descriptors::Descriptors;
-use self::errno::Fault;
+pub(crate) use self::errno::{Errno, Fault};
 pub(crate) use self::linker::add_to_linker;
 use self::overlay::{Kind, Overlay};
 use self::path::GuestPath;
