@@ -133,7 +133,7 @@ fn read_tolerance(
         }
     }
     match (tol, absolute, relative) {
-        (Some(_), None, None) | (None, None, None) => {
+        (_, None, None) => {
             let tol = tol.unwrap_or(TOLERANCE);
             Ok(Tolerance { absolute: tol, relative: tol })
         }

@@ -54,11 +54,12 @@ impl<'t> Decimal<'t> {
         let leading = digits.iter().take_while(|digit| **digit == b'0').count();
         let end = digits.iter().rposition(|digit| *digit != b'0').map_or(leading, |last| last + 1);
         let is_zero = leading == digits.len();
+        let before_point = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
         Some(Self {
             text,
             is_negative: is_negative && !is_zero,
             digits: digits[leading..end.max(leading)].to_vec(),
-            exponent: if is_zero { 0 } else { power_value + whole.len() as i64 - leading as i64 },
+            exponent: if is_zero { 0 } else { power_value + before_point },
             is_whole: fraction.is_none() && power.is_none(),
         })
     }

@@ -37,16 +37,16 @@ pub(super) fn read(json: &Json, language: Language) -> Result<Value, Unreadable>
         Json::Number(written) => number(written),
         Json::String(text) => Ok(Value::Text(text.clone())),
         Json::Array(items) => list(items, language).map(Value::List),
-        Json::Object(fields) => match tag(fields) {
-            Some((name, content)) => tagged(name, content, language).map_err(|error| under(error, name)),
-            None => {
-                let field = |(key, value): (&String, &Json)| {
-                    let value = read(value, language).map_err(|error| under(error, key))?;
-                    Ok((Value::Text(key.clone()), value))
-                };
-                Ok(Value::Map(fields.iter().map(field).collect::<Result<_, _>>()?))
+        Json::Object(fields) => {
+            if let Some((name, content)) = tag(fields) {
+                return tagged(name, content, language).map_err(|error| under(error, name));
             }
-        },
+            let field = |(key, value): (&String, &Json)| {
+                let value = read(value, language).map_err(|error| under(error, key))?;
+                Ok((Value::Text(key.clone()), value))
+            };
+            Ok(Value::Map(fields.iter().map(field).collect::<Result<_, _>>()?))
+        }
     }
 }
 

@@ -33,6 +33,7 @@ use sandboxes::{Language, Program, Sandbox};
 use serde::Deserialize;
 
 use self::aggregate::{Aggregate, Mode};
+use self::checker::Checker;
 use self::extract::{Blocks, Extract, Extracted, Unclosed, Unfenced};
 use self::module::MissingModule;
 use self::run::{CaseResult, Runner};
@@ -189,7 +190,7 @@ impl Judge {
             ))
         })?;
         let known = sandbox.languages();
-        let checked_in = self.tests.compare.checker.as_ref().map(|checker| checker.language());
+        let checked_in = self.tests.compare.checker.as_ref().map(Checker::language);
         let mut needed = [Some(self.tests.language), checked_in].into_iter().flatten();
         if let Some(language) = needed.find(|language| !known.contains(language)) {
             let known: Vec<_> = known.into_iter().map(Language::name).collect();

@@ -117,10 +117,8 @@ impl Runner<'_> {
     ) -> Result<Finding, GradeError> {
         if let Some(reason) = ending::failure(&execution.ending) {
             let found = Finding::ended(reason, execution);
-            return Ok(match execution.stdout.is_empty() {
-                true => found,
-                false => found.with("got", clip::head(&String::from_utf8_lossy(clipped(&execution.stdout)))),
-            });
+            let got = String::from_utf8_lossy(clipped(&execution.stdout));
+            return Ok(if got.is_empty() { found } else { found.with("got", clip::head(&got)) });
         }
         let Ok(output) = std::str::from_utf8(&execution.stdout) else {
             let got = clip::head(&String::from_utf8_lossy(clipped(&execution.stdout)));
@@ -131,10 +129,7 @@ impl Runner<'_> {
         if let Some(found) =
             self.checked(Value::Text(stdin.to_owned()), Value::Text(output.to_owned()), expected)?
         {
-            return Ok(match found.credit >= 1.0 {
-                true => found,
-                false => found.with("got", clip::head(output)),
-            });
+            return Ok(if found.credit < 1.0 { found.with("got", clip::head(output)) } else { found });
         }
         let rule = self.tests.compare.text;
         let texts = || {
@@ -189,9 +184,10 @@ impl Runner<'_> {
             return Ok(Finding::new(Reason::InvalidResult).with("error", error));
         }
         if let Some(found) = self.checked(Value::List(call.args.clone()), got.clone(), expected)? {
-            return Ok(match found.credit >= 1.0 {
-                true => found,
-                false => found.with("got", literal::written(got, VALUE_CHARS)),
+            return Ok(if found.credit < 1.0 {
+                found.with("got", literal::written(got, VALUE_CHARS))
+            } else {
+                found
             });
         }
         let rule = self.tests.compare.value;
