@@ -127,23 +127,39 @@ fn openers(language: Language) -> &'static [&'static str] {
             "async function ",
             "class ",
             "import ",
-            "require(",
             "process.",
             "console.",
             "//",
             "/*",
-            "'use strict'",
-            "\"use strict\"",
         ],
     }
+}
+
+/// What Python's blocks begin with; their first line ends with a colon.
+const BLOCKS: [&str; 5] = ["for ", "while ", "if ", "with ", "try:"];
+
+/// Whether a line at the outermost level begins a program.
+fn begins_code(line: &str, language: Language) -> bool {
+    let line = line.trim_end();
+    let opens = openers(language).iter().any(|opener| line.starts_with(opener));
+    let is_block = language == Language::Python
+        && line.ends_with(':')
+        && BLOCKS.iter().any(|block| line.starts_with(block));
+    // `a = 1`, `a, b = c`, `a[0] += 1`.
+    let is_assignment = line.split_once('=').is_some_and(|(target, _)| {
+        let target = target.trim_end_matches(['+', '-', '*', '/', '|', '&', ' ']);
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '[' | ']' | '.');
+        target.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && target.split(',').all(|part| !part.trim().is_empty() && part.trim().chars().all(is_name))
+    });
+    (opens || is_block || is_assignment) && !is_sentence(line)
 }
 
 /// The part of a text without fences that looks like a program.
 fn code_like(text: &str, language: Language) -> Option<&str> {
     let (mut start, mut end, mut at) = (None, 0, 0);
     for line in text.split_inclusive('\n') {
-        let begins = openers(language).iter().any(|opener| line.starts_with(opener)) && !is_sentence(line);
-        if start.is_none() && begins {
+        if start.is_none() && begins_code(line, language) {
             start = Some(at);
         }
         at += line.len();

@@ -6,27 +6,16 @@ use sandboxes::Language;
 
 /// The names that solutions written for judging sites take for granted, and the depth of recursion. `builtins`
 /// comes last, because the modules before it hide some of its names.
+///
+/// One line, so that the numbers of the program's own move by no more.
 const USUAL_IMPORTS: &str = "\
-import bisect, builtins, collections, copy, datetime, functools, heapq, io, itertools, json, math, operator
-import os, random, re, statistics, string, sys, typing
-from string import *
-from re import *
-from datetime import *
-from random import *
-from statistics import *
-from operator import *
-from json import *
-from copy import *
-from itertools import *
-from functools import *
-from heapq import *
-from bisect import *
-from collections import *
-from math import *
-from typing import *
-from builtins import *
-sys.setrecursionlimit(50000)
-";
+    import bisect, builtins, collections, copy, datetime, functools, heapq, io, itertools, json, math, operator; \
+    import os, random, re, statistics, string, sys, typing; \
+    from string import *; from re import *; from datetime import *; from random import *; from io import *; \
+    from statistics import *; from operator import *; from json import *; from sys import *; from copy import *; \
+    from itertools import *; from functools import *; from heapq import *; from bisect import *; \
+    from collections import *; from math import *; from typing import *; from builtins import *; \
+    sys.setrecursionlimit(50000)\n";
 
 /// What is put before a program.
 #[derive(Clone, Debug, Default)]
@@ -66,20 +55,28 @@ impl Prelude {
     /// All of the prompt for a program that goes on with it; only what comes before the function for one that
     /// defines the function itself.
     fn prompt_before(&self, source: &str) -> &str {
-        let defined_at = |text: &str| {
-            let name = self.entry_point.as_deref()?;
-            let mut at = 0;
-            text.split_inclusive('\n').find_map(|line| {
-                let start = at;
-                at += line.len();
-                defines(line, name).then_some(start)
-            })
-        };
-        match (defined_at(source), defined_at(&self.prompt)) {
-            (Some(_), Some(at)) => &self.prompt[..at],
-            _ => &self.prompt,
+        let Some(name) = self.entry_point.as_deref() else { return &self.prompt };
+        match defined_at(source, name) {
+            Some(_) => head(&self.prompt, name),
+            None => &self.prompt,
         }
     }
+}
+
+/// What comes in a prompt before the function of this name: imports and helpers. All of it if the function does
+/// not come.
+pub(super) fn head<'p>(prompt: &'p str, name: &str) -> &'p str {
+    &prompt[..defined_at(prompt, name).unwrap_or(prompt.len())]
+}
+
+/// Where the function of this name begins.
+fn defined_at(text: &str, name: &str) -> Option<usize> {
+    let mut at = 0;
+    text.split_inclusive('\n').find_map(|line| {
+        let start = at;
+        at += line.len();
+        defines(line, name).then_some(start)
+    })
 }
 
 /// Whether a line at the outermost level begins the function of this name.

@@ -13,6 +13,7 @@
 use serde_json::{Map, Value, json};
 
 use super::json::Json;
+use super::prelude;
 use super::tests::Wrong;
 
 type Fields = Map<String, Value>;
@@ -280,6 +281,13 @@ fn human_eval(mut fields: Fields) -> Result<Shape, Wrong> {
         fields.remove(key);
     }
     let Some(test) = fields.remove("test") else { return wrong("", "missing field `test`") };
+    // Some checks call a helper that stands in the prompt. They get their own, which no program can exchange.
+    if let (Some(Value::String(prompt)), Some(Value::String(name))) =
+        (fields.get("prompt"), fields.get("entry_point"))
+    {
+        let helpers = Value::String(prelude::head(prompt, name).to_owned());
+        fields.entry("setup").or_insert(helpers);
+    }
     let origin = Origin { cases: "test", of_case: &[("check", "test")], of_tests: &[] };
     Ok(with_cases(fields, vec![json!({"check": test})], false, origin))
 }

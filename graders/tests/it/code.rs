@@ -152,6 +152,12 @@ fn what_is_taken_for_a_program_can_be_set() {
             Some("import math\n\ndef f(x):\n    return x\n\nf(1)\n"),
             "heuristic",
         ),
+        (
+            json!({"unfenced": "heuristic"}),
+            "Solution\nn, m = map(int, input().split())\nfor i in range(n):\n    print(i)\n",
+            Some("n, m = map(int, input().split())\nfor i in range(n):\n    print(i)\n"),
+            "heuristic",
+        ),
         (json!({"unfenced": "heuristic"}), "I would import the module and be done.", None, "no_fence"),
         (json!({"unfenced": "heuristic"}), "from what I can tell this is hard.", None, "no_fence"),
     ] {
@@ -251,6 +257,38 @@ fn output_is_compared_as_the_tests_say() {
         );
         let verdict = run(&json!({"type": "code"}), &task, PROGRAM).0.unwrap();
         assert_eq!(verdict.score, Some(f64::from(same)), "{compare}: {output:?} and {expected:?}");
+    }
+}
+
+#[test]
+fn hostile_output_is_compared_soon() {
+    let fill = |part: &str| part.repeat((1 << 20) / part.len());
+    for kind in ["text", "exact", "tokens", "float", "lines_any_order", "tokens_any_order", "json"] {
+        for output in [
+            fill("["),
+            fill("9"),
+            format!("0.{}", fill("9")),
+            fill("1e9 "),
+            fill("{\"a\":"),
+            fill("\\"),
+            format!("\"{}", fill("\\u0000")),
+            fill("\n"),
+            fill(" \r"),
+            fill("\u{10ffff}"),
+            "1e999999999".to_owned(),
+            format!("1e{}", fill("9")),
+        ] {
+            let task = tests(
+                &json!({"language": "python", "compare": {"kind": kind}, "limits": {"output_kb": 2048},
+                "cases": [{"stdin": output, "stdout": "1.5"}]}),
+            );
+            let start = std::time::Instant::now();
+            let verdict = run(&json!({"type": "code"}), &task, PROGRAM).0.unwrap();
+            assert_eq!(verdict.reason.name(), "wrong_result", "{kind}");
+            assert!(Value::Object(verdict.detail).to_string().len() < 10_000, "{kind}");
+            // As in `hostile.rs`: far above what is needed, far below what quadratic work would take.
+            assert!(start.elapsed() < Duration::from_secs(5), "{kind}: {:?}", start.elapsed());
+        }
     }
 }
 
@@ -394,8 +432,8 @@ fn wrong_tests_are_refused_where_they_are_wrong() {
         ),
     ] {
         let error = refusal(&grader, &tests);
-        let shown: String = tests.to_string().chars().take(200).collect();
-        assert_eq!(error.pointer, pointer, "{error}: {shown}");
+        let shown = || tests.to_string().chars().take(200).collect::<String>();
+        assert_eq!(error.pointer, pointer, "{error}: {}", shown());
     }
     let public = python(json!({"cases": [{"stdout": "1", "public": true}]}));
     assert_eq!(refusal(&json!({"type": "code", "score": "hidden"}), &public).pointer, "/tests/cases");

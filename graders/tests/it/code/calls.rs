@@ -237,43 +237,43 @@ fn a_checker_decides() {
     let wrong = Ok(Some(0.0));
     let broken = Err(ErrorKind::InvalidTask);
     for (source, stdin, stdout, score, runs) in [
-        ("equal", "x", Some("x"), right.clone(), 1),
-        ("equal", "x", Some("y"), wrong.clone(), 1),
+        ("equal", "x", Some("x"), right, 1),
+        ("equal", "x", Some("y"), wrong, 1),
         ("half", "x", Some("y"), Ok(Some(0.5)), 1),
-        ("half", "x", Some("x"), right.clone(), 1),
+        ("half", "x", Some("x"), right, 1),
         // What breaks on this output alone was broken by it; what breaks on the expected one too is a fault of the
         // task, and so is what has nothing to be tried on.
-        ("raises on x", "y", Some("z"), right.clone(), 1),
-        ("raises on x", "x", Some("z"), wrong.clone(), 2),
-        ("raises on x", "x", Some("x"), broken.clone(), 2),
-        ("raises on x", "x", None, broken.clone(), 1),
-        ("refuses all", "x", Some("z"), broken.clone(), 2),
-        ("raises", "y", Some("z"), broken.clone(), 2),
-        ("two", "y", Some("z"), broken.clone(), 2),
-        ("text", "y", Some("z"), broken.clone(), 2),
+        ("raises on x", "y", Some("z"), right, 1),
+        ("raises on x", "x", Some("z"), wrong, 2),
+        ("raises on x", "x", Some("x"), broken, 2),
+        ("raises on x", "x", None, broken, 1),
+        ("refuses all", "x", Some("z"), broken, 2),
+        ("raises", "y", Some("z"), broken, 2),
+        ("two", "y", Some("z"), broken, 2),
+        ("text", "y", Some("z"), broken, 2),
         ("wall", "y", Some("z"), Err(ErrorKind::SandboxFailed), 1),
         // A program that failed is not checked.
-        ("equal", "exit 3", Some("exit 3"), wrong.clone(), 0),
-        ("equal", "bytes", Some("x"), wrong.clone(), 0),
+        ("equal", "exit 3", Some("exit 3"), wrong, 0),
+        ("equal", "bytes", Some("x"), wrong, 0),
     ] {
         assert_eq!(checked(source, &none, stdin, stdout), (score, runs), "{source}: {stdin} {stdout:?}");
     }
     let testlib = json!({"protocol": "testlib", "files": {"testlib.h": "…"}});
     for (stdin, score, runs) in [
-        ("0 ok", right.clone(), 1),
-        ("1 wrong answer", wrong.clone(), 1),
-        ("2 presentation", wrong.clone(), 1),
+        ("0 ok", right, 1),
+        ("1 wrong answer", wrong, 1),
+        ("2 presentation", wrong, 1),
         ("7 points 0.25 of 1", Ok(Some(0.25)), 1),
         // The expected output says 0.
-        ("7 points", wrong.clone(), 2),
-        ("3 fail", wrong.clone(), 2),
+        ("7 points", wrong, 2),
+        ("3 fail", wrong, 2),
     ] {
         assert_eq!(checked("exits", &testlib, stdin, Some("0 ok")), (score, runs), "{stdin}");
     }
     assert_eq!(checked("exits", &testlib, "3", Some("3")), (broken, 2));
     let score = json!({"protocol": "score"});
     for (stdin, result, runs) in
-        [("1", right, 1), ("0", wrong.clone(), 1), ("0.5 x", Ok(Some(0.5)), 1), ("x", wrong, 2)]
+        [("1", right, 1), ("0", wrong, 1), ("0.5 x", Ok(Some(0.5)), 1), ("x", wrong, 2)]
     {
         assert_eq!(checked("prints", &score, stdin, Some("1")), (result, runs), "{stdin}");
     }
