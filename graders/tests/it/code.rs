@@ -284,6 +284,7 @@ fn hostile_output_is_compared_soon() {
             );
             let start = std::time::Instant::now();
             let verdict = run(&json!({"type": "code"}), &task, PROGRAM).0.unwrap();
+            eprintln!("{kind} {:?} {:?}", start.elapsed(), &output[..5.min(output.len())].as_bytes());
             assert_eq!(verdict.reason.name(), "wrong_result", "{kind}");
             assert!(Value::Object(verdict.detail).to_string().len() < 10_000, "{kind}");
             // As in `hostile.rs`: far above what is needed, far below what quadratic work would take.
