@@ -133,6 +133,8 @@ impl Sandbox for Scripted {
         let (outcome, ending) = match word {
             b"assert wrong" => (failed("AssertionError: expected 42"), None),
             b"raise" => (failed("KeyError: 42"), None),
+            // The last line of an assertion's message, whose first is in the traceback.
+            b"lines" | b"lines of another" => (failed("+ 42"), None),
             b"quiet" => (failed(""), None),
             b"syntax" => (Outcome::TestsBroken { message: "SyntaxError".to_owned() }, None),
             b"left" => (Outcome::ProgramEnded, None),
@@ -142,8 +144,15 @@ impl Sandbox for Scripted {
             },
         };
         let program = finished(ending.unwrap_or(Ending::Exited { code: 0 }));
-        let tests =
+        let mut tests =
             finished(if word == b"slow tests" { Ending::TimedOut } else { Ending::Exited { code: 0 } });
+        tests.stderr = match word {
+            b"lines" => {
+                b"Traceback\n  File\nAssertionError: 41 != 42\n- 41\n+ 42\n\nFAILED (failures=1)\n".to_vec()
+            }
+            b"lines of another" => b"Traceback\n  File\napp.Wrong: 41\n42: 43\n".to_vec(),
+            _ => tests.stderr,
+        };
         Ok(Examination { outcome, program, tests })
     }
 }
