@@ -3,15 +3,40 @@
 //! This crate knows programs, limits and executions; it never knows tasks, graders or rewards.
 //! What the program did is an [`Execution`]; what the sandbox failed at is a [`SandboxError`].
 
+#[cfg(feature = "wasm")]
+mod cpp;
 mod examination;
 mod execution;
+#[cfg(feature = "wasm")]
+mod guests;
+#[cfg(feature = "wasm")]
+mod javascript;
 mod limits;
+#[cfg(feature = "wasm")]
+mod link;
+#[cfg(feature = "wasm")]
+mod machine;
+#[cfg(feature = "wasm")]
+mod package;
 mod program;
+#[cfg(feature = "wasm")]
+mod python;
 mod value;
+#[cfg(feature = "wasm")]
+mod wasi;
 
 pub use examination::{Examination, Outcome, TestProgram};
 pub use execution::{Ending, Execution, Returned};
+#[cfg(feature = "wasm")]
+pub use guests::{
+    GuestOptions, GuestState, GuestStatus, Guests, InstallError, MAX_SOURCE_BYTES, Observer, guest_names,
+    install,
+};
 pub use limits::Limits;
+#[cfg(feature = "wasm")]
+pub use machine::MachineError;
+#[cfg(feature = "wasm")]
+pub use package::{PackageError, Source};
 pub use program::{File, Language, Program};
 pub use value::{Call, Value};
 
