@@ -66,6 +66,8 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
         admission: Admission::new(config.admission),
         gatekeeper: Gatekeeper::new(open),
         rubrics: RubricCache::default(),
+        sandbox: None,
+        guests: None,
         metrics: metrics.clone(),
         settings: Settings { max_deadline: config.max_deadline },
     });

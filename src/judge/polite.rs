@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use graders::{ErrorKind, GradeError};
 use sandboxes::{
-    Call, Ending, Examination, Execution, Language, Limits, Program, Sandbox, SandboxError, TestProgram,
+    Call, Examination, Execution, Language, Limits, Program, Sandbox, SandboxError, TestProgram,
 };
 
 use super::turns::Turns;
@@ -141,7 +141,7 @@ impl Sandbox for Polite {
 fn count(language: Language, executed: Result<&Execution, &SandboxError>) {
     let language = language.name();
     let ending = match executed {
-        Ok(execution) => ending_name(&execution.ending),
+        Ok(execution) => execution.ending.name(),
         Err(SandboxError::Unavailable { .. }) => ErrorKind::SandboxUnavailable.name(),
         Err(SandboxError::Unsupported { .. }) => "unsupported",
         Err(SandboxError::Failed { .. }) => ErrorKind::SandboxFailed.name(),
@@ -152,21 +152,5 @@ fn count(language: Language, executed: Result<&Execution, &SandboxError>) {
             .record(execution.time.as_secs_f64());
         metrics::histogram!("gavel_execution_fuel", "language" => language)
             .record(execution.fuel_used as f64);
-    }
-}
-
-/// The stable name of an ending, on the wire and as a metric label.
-pub const fn ending_name(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::Exited { .. } => "exited",
-        Ending::CompileError { .. } => "compile_error",
-        Ending::OutOfFuel => "time_limit",
-        Ending::TimedOut => "timed_out",
-        Ending::OutOfMemory => "memory_limit",
-        Ending::OutputLimit => "output_limit",
-        Ending::MissingModule { .. } => "missing_module",
-        Ending::NoEntryPoint { .. } => "no_entry_point",
-        Ending::InvalidResult { .. } => "invalid_result",
-        Ending::Trapped { .. } => "trapped",
     }
 }
