@@ -9,10 +9,14 @@ mod execution;
 mod guests;
 mod limits;
 #[cfg(feature = "wasm")]
+mod link;
+#[cfg(feature = "wasm")]
 mod machine;
 #[cfg(feature = "wasm")]
 mod package;
 mod program;
+#[cfg(feature = "wasm")]
+mod python;
 mod value;
 #[cfg(feature = "wasm")]
 mod wasi;

@@ -139,9 +139,10 @@ impl Running {
         store.limiter(|state| &mut state.memory);
         store.set_fuel(fuel).map_err(|e| MachineError::start(&e))?;
         store.fuel_async_yield_interval(Some(SLICE)).map_err(|e| MachineError::start(&e))?;
-        store.data_mut().world.started(fuel);
         let started = Instant::now();
         let deadline = deadline(budget.limits.wall);
+        store.data_mut().world.started(fuel);
+        store.data_mut().world.set_deadline(deadline);
         let instance = drive(prepared.pre.instantiate_async(&mut store), deadline)
             .ok_or_else(|| MachineError::Start { message: "the wall clock ran out".to_owned() })?
             .map_err(|e| MachineError::start(&e))?;
@@ -295,6 +296,7 @@ fn reason(error: &wasmtime::Error) -> Stopped {
             Stop::Exit(code) => Stopped::Exit(*code),
             Stop::OutputLimit => Stopped::OutputLimit,
             Stop::OutOfFuel => Stopped::OutOfFuel,
+            Stop::TimedOut => Stopped::TimedOut,
         };
     }
     match error.downcast_ref::<Trap>() {
