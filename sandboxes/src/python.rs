@@ -46,7 +46,13 @@ fn open(machine: Arc<Machine>, folder: &Path) -> Result<Box<dyn Guest>, MachineE
 }
 
 impl Python {
-    fn start(&self, program: &Program, stdin: &[u8], limits: &Limits, job: Job) -> Result<Session, SandboxError> {
+    fn start(
+        &self,
+        program: &Program,
+        stdin: &[u8],
+        limits: &Limits,
+        job: Job,
+    ) -> Result<Session, SandboxError> {
         let budget = Budget { limits: *limits, fuel_per_ms: FUEL_PER_MS };
         Session::start(&self.machine, &self.interpreter, program, stdin, budget, job)
     }
