@@ -11,6 +11,7 @@ use clap::Args;
 use graders::{Completion, Explanation, MAX_TEXT_BYTES, Object, Resources, Side, Task, build_grader};
 use serde_json::Value;
 
+use super::sandbox::GuestArgs;
 use crate::judge::{Control, Inquiry, Judge, Unexplained};
 
 /// Explain the verdict on one completion: what was read on each side, what decided, where they differ.
@@ -38,6 +39,8 @@ pub(super) struct Explain {
     /// Print the explanation as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    guests: GuestArgs,
 }
 
 impl Explain {
@@ -47,7 +50,8 @@ impl Explain {
             .map_err(|error| anyhow!("--grader{}: {}", place(&error.pointer), error.message))?;
         let task = self.task()?;
         let completion = Completion::new(self.completion()?);
-        let judge = Judge::start(1, Resources::default()).context("cannot start the grading thread")?;
+        let resources = Resources { sandbox: Some(self.guests.sandbox(1)) };
+        let judge = Judge::start(1, resources).context("cannot start the grading thread")?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let control = Arc::new(Control::default());
         judge.explain(Inquiry { grader, task, completion, control }, move |explained| {
