@@ -12,6 +12,7 @@
 mod api;
 mod bad_input;
 mod cli;
+mod cli_sandbox;
 mod end_to_end;
 mod execute;
 mod explain;
