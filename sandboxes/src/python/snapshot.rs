@@ -82,6 +82,7 @@ const MODULES: [(&str, &str); 23] = [
     ("_gavel/prelude.py", include_str!("../../python/gavel/prelude.py")),
     ("_gavel/program.py", include_str!("../../python/gavel/program.py")),
     ("_gavel/service.py", include_str!("../../python/gavel/service.py")),
+    ("_gavel/settle.py", include_str!("../../python/gavel/settle.py")),
     ("_gavel/system.py", include_str!("../../python/gavel/system.py")),
     ("_gavel/threads.py", include_str!("../../python/gavel/threads.py")),
     ("_gavel/wire.py", include_str!("../../python/gavel/wire.py")),
@@ -116,6 +117,9 @@ const fn sources() -> [&'static str; MODULES.len() + 1] {
 const CODE_FILE: &str = "python.cwasm";
 const LIBRARY_FILE: &str = "library.tar.zst";
 const ENTRIES_FILE: &str = "entries.json";
+
+/// Where the boot script leaves the addresses of all objects.
+const ADDRESSES_FILE: &str = "/tmp/addresses";
 
 /// Where the harness's functions are in the interpreter's memory.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -249,7 +253,7 @@ fn boot(
         wall: Duration::from_secs(1800),
         memory_bytes: 1 << 30,
         output_bytes: 1 << 20,
-        files_bytes: 1 << 20,
+        files_bytes: 64 << 20,
     };
     let world = World::new(WorldConfig {
         args: vec!["python3".to_owned()],
@@ -266,7 +270,7 @@ fn boot(
     let mut running = machine.start(prepared, world, budget)?;
     let booted = run_boot(&mut running);
     let stack_pointer = running.global(STACK_POINTER).unwrap_or(0);
-    let memory = running.memory().to_vec();
+    let mut memory = running.memory().to_vec();
     let (mut world, _) = running.finish();
     let stdout = world.take_stdout();
     let said = String::from_utf8_lossy(&world.take_stderr()).into_owned();
@@ -283,7 +287,37 @@ fn boot(
         }
     }
     let entries = serde_json::from_slice(&stdout).map_err(build_error)?;
+    let addresses = world.file(ADDRESSES_FILE).unwrap_or_default();
+    let n_immortal = immortalize(&mut memory, addresses);
+    if n_immortal == 0 {
+        return Err(InstallError::Build { message: "the boot script named no objects".to_owned() });
+    }
     Ok((memory, stack_pointer, entries))
+}
+
+/// Sets the reference counts of these objects, given by their addresses and those of their types, to the one that
+/// CPython takes for immortal on a machine of 32 bits (PEP 683; `_Py_IMMORTAL_INITIAL_REFCNT`). Gives how many there
+/// were.
+///
+/// An object that has died since has a link of a free list where its count was, which is an address or zero, or its
+/// type is no longer where it was.
+fn immortalize(memory: &mut [u8], objects: &[u8]) -> usize {
+    const IMMORTAL: u32 = 5 << 28;
+    const MOST_REFERENCES: u32 = 1 << 20;
+    let word = |bytes: &[u8]| bytes.first_chunk::<4>().map(|word| u32::from_le_bytes(*word));
+    let mut n = 0;
+    for object in objects.as_chunks::<8>().0 {
+        let (Some(address), Some(kind)) = (word(object), word(&object[4..])) else { continue };
+        let Some(head) = memory.get_mut(address as usize..).and_then(<[u8]>::first_chunk_mut::<8>) else {
+            continue;
+        };
+        let is_alive = word(head).is_some_and(|count| (1..MOST_REFERENCES).contains(&count));
+        if is_alive && word(&head[4..]) == Some(kind) {
+            head[..4].copy_from_slice(&IMMORTAL.to_le_bytes());
+            n += 1;
+        }
+    }
+    n
 }
 
 fn run_boot(running: &mut Running) -> Result<i32, Stopped> {
