@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use self::conclusion::conclude;
 pub use self::install::{InstallError, install};
 use self::install::{Installed, State};
-use crate::cpp;
 use crate::machine::{Machine, MachineError};
 use crate::package::{Files, Manifest};
 use crate::{Call, Examination, Execution, Language, Limits, Program, Sandbox, SandboxError, TestProgram};
@@ -65,7 +64,7 @@ pub(crate) struct Workshop<'w> {
 }
 
 /// Every guest there is.
-const KINDS: &[Kind] = &[cpp::KIND];
+const KINDS: &[Kind] = &[crate::cpp::KIND, crate::python::KIND];
 
 /// Where guests are and how many may run.
 #[derive(Clone, Debug)]
