@@ -124,6 +124,7 @@ class Tests(Wire):
     """What is known of the program."""
 
     def __init__(self):
+        super().__init__()
         self.handles = {}
         self.numbers = {}
         self.broken = None

@@ -17,13 +17,13 @@ SPECIAL = frozenset(
         " add sub mul truediv floordiv mod pow matmul and or xor neg pos invert abs"
     ).split()
 )
-_ORDINARY = frozenset(dir(object)) - {"__str__", "__repr__"}
 
 
 class Program(Wire):
     """Its names, and what the other side has handles of."""
 
     def __init__(self):
+        super().__init__()
         self.names = {}
         self.objects = {}
         self.known = set()
@@ -49,7 +49,8 @@ class Program(Wire):
         parents = [
             self.wrapped(parent, 0) for parent in kind.__bases__ if parent.__module__ not in ("builtins", "typing", "abc")
         ]
-        special = sorted(SPECIAL.intersection(name for name in dir(kind) if getattr(kind, name, None) is not None))
+        own = (name for name in dir(kind) if getattr(kind, name, None) not in (None, getattr(object, name, None)))
+        special = sorted(SPECIAL.intersection(own))
         return [str(kind.__name__), exception, parents, special]
 
     def unwrapped(self, content):
@@ -78,7 +79,7 @@ def load(source, arguments, entry_point):
 def serve():
     """Does one request."""
     try:
-        operation, arguments, by_name, captured = _decode(channel.ask(channel.JOB))
+        operation, arguments, by_name, captured = _program.decode(channel.ask(channel.JOB))
         usual = sys.stdout
         if captured:
             sys.stdout = io.StringIO()
@@ -90,9 +91,9 @@ def serve():
                 sys.stdout = usual
         changed = [argument if type(argument) in _MUTABLE else None for argument in arguments]
         reply = _program.encode(["ok", result, changed, said])
-    except (SystemExit, RecursionError, Exception, BaseException) as error:
-        if isinstance(error, SystemExit):
-            program.finish(program.exit_code(error))
+    except SystemExit as error:
+        program.finish(program.exit_code(error))
+    except BaseException as error:
         reply = _failure(error)
     program.flush()
     channel.ask(channel.REPORT, reply)
@@ -107,14 +108,11 @@ def _failure(error):
         message = str(error)
     except Exception:
         message = ""
+    remote = None if kind.__module__ == "builtins" else error
     try:
-        return _program.encode(["error", kind, list(error.args), message, error])
+        return _program.encode(["error", kind, list(error.args), message, remote])
     except Exception:
         return _program.encode(["error", RuntimeError, [message[:1000]], message[:1000], None])
-
-
-def _decode(request):
-    return _program.decode(request)
 
 
 def _lookup(name):
@@ -163,7 +161,7 @@ def _make(code, name, defaults, by_name, cells, around):
     """A function that the tests handed over."""
     made = types.FunctionType(
         marshal.loads(code),
-        {**around, "__builtins__": prelude.BUILTINS, "__name__": "tests"},
+        {**_program.names, **around, "__builtins__": prelude.BUILTINS, "__name__": "tests"},
         name,
         defaults,
         tuple(map(types.CellType, cells)),

@@ -36,6 +36,9 @@ class TooMuch(ValueError):
 class Wire:
     """Writes and reads values. The sides differ in what they do with what is not plain."""
 
+    def __init__(self):
+        self._decoder = json.JSONDecoder(object_hook=self._untag)
+
     def encode(self, value):
         """JSON, as bytes."""
         self._left = MAX_ITEMS
@@ -43,7 +46,7 @@ class Wire:
 
     def decode(self, text):
         """A value from JSON."""
-        return json.JSONDecoder(object_hook=self._untag).decode(text.decode("ascii"))
+        return self._decoder.decode(text.decode("ascii"))
 
     def wrapped(self, value, depth):
         """The tag of something that is not plain."""
