@@ -10,6 +10,8 @@ mod compiler;
 mod dialect;
 mod headers;
 mod kept;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;

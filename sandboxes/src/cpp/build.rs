@@ -126,7 +126,8 @@ fn wanted(path: &str) -> bool {
     if path.contains('/') {
         return !path.starts_with("c++/v1/__cxx03/");
     }
-    path.starts_with("__std") || path.starts_with("std") || COMPILERS_OWN.contains(&path) || path == "__float_header_macro.h"
+    let prefixes = ["__std", "__float", "std"];
+    COMPILERS_OWN.contains(&path) || prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn unpack(
