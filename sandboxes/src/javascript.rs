@@ -6,6 +6,7 @@
 
 mod datum;
 mod engine;
+mod examine;
 mod host;
 mod layout;
 mod session;
@@ -17,11 +18,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::datum::Datum;
-use self::session::{Session, failed};
+use self::session::Session;
 use self::snapshot::Interpreter;
 use crate::guests::{Guest, Kind};
 use crate::machine::{Budget, Machine, MachineError, Stopped};
-use crate::{Call, Ending, Execution, Language, Limits, Program, Returned, SandboxError};
+use crate::{
+    Call, Ending, Examination, Execution, Language, Limits, Program, Returned, SandboxError, TestProgram,
+};
 
 /// Fuel for a millisecond of reference time.
 pub(crate) const FUEL_PER_MS: u64 = 10_000_000;
@@ -90,6 +93,15 @@ impl Guest for JavaScript {
             }
         }
         Ok(execution)
+    }
+
+    fn examine(
+        &self,
+        program: &Program,
+        tests: &TestProgram,
+        limits: &Limits,
+    ) -> Result<Examination, SandboxError> {
+        examine::examine(self, program, tests, limits)
     }
 }
 

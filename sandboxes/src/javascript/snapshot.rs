@@ -69,6 +69,7 @@ prelude![
     "modules.js",
     "wire.js",
     "program.js",
+    "examine.js",
     "globals.js",
 ];
 
@@ -107,6 +108,12 @@ entries! {
     call = "call",
     state = "state",
     outcome = "outcome",
+    examine = "examine",
+    verdict = "verdict",
+    fail_tests = "failTests",
+    refused_tests = "refusedTests",
+    serve = "serve",
+    served = "served",
     select_module = "selectModule",
     module_names = "moduleNames",
     seal = "seal",
