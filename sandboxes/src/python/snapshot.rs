@@ -73,7 +73,7 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 22] = [
+const MODULES: [(&str, &str); 23] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
     ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
@@ -82,6 +82,7 @@ const MODULES: [(&str, &str); 22] = [
     ("_gavel/prelude.py", include_str!("../../python/gavel/prelude.py")),
     ("_gavel/program.py", include_str!("../../python/gavel/program.py")),
     ("_gavel/service.py", include_str!("../../python/gavel/service.py")),
+    ("_gavel/settle.py", include_str!("../../python/gavel/settle.py")),
     ("_gavel/system.py", include_str!("../../python/gavel/system.py")),
     ("_gavel/threads.py", include_str!("../../python/gavel/threads.py")),
     ("_gavel/wire.py", include_str!("../../python/gavel/wire.py")),
@@ -158,7 +159,6 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     let files = library(workshop)?;
     (workshop.progress)("linking the interpreter");
     let wasm = linked(workshop)?;
-    std::fs::write("/tmp/py/linked.wasm", &wasm).ok(); // TEMPORARY
     (workshop.progress)("compiling the interpreter");
     let module = workshop.machine.module(&wasm)?;
     (workshop.progress)("importing its library");
