@@ -157,7 +157,7 @@ impl Turns {
     /// What a thread does all its life.
     fn work(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        state.n_called -= 1;
+        state.n_called = state.n_called.saturating_sub(1);
         while let Some((control, work)) = self.next(state) {
             Turn::new(self, &control).take(|is_over| {
                 let _ = guarded(|| match work {

@@ -3,8 +3,10 @@
 //! One thread judges, programs pass the gate one by one, and the order in which they begin is looked at.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sandboxes::{Ending, Execution, Language, Limits, Program, Sandbox, SandboxError};
 use serde_json::{Value, json};
 
 use crate::server::{Options, Server};
@@ -165,4 +167,45 @@ async fn who_goes_away_leaves_no_cases_behind() {
     let reply = post(&server, "/v1/execute", program(SMALL)).await.unwrap();
     assert_eq!(reply["stdout"], "1\n");
     assert_eq!(server.gate.programs(), ["large\n", SMALL]);
+}
+
+/// Programs that take none to three milliseconds, so that some pause and others do not.
+#[derive(Default)]
+struct Uneven(AtomicU64);
+
+impl Sandbox for Uneven {
+    fn languages(&self) -> Vec<Language> {
+        vec![Language::Python]
+    }
+
+    fn run(&self, _: &Program, _: &[u8], _: &Limits) -> Result<Execution, SandboxError> {
+        let n = self.0.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis((n.wrapping_mul(0x9e37_79b9) >> 7) % 4));
+        Ok(Execution { stdout: b"1\n".to_vec(), ..Execution::ended(Ending::Exited { code: 0 }) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_requests_of_all_sizes_none_is_forgotten() {
+    let sandbox = Arc::new(Uneven::default());
+    let options = Options { n_threads: 4, sandbox: Some(sandbox.clone()), ..Options::default() };
+    let server = Arc::new(Server::with(options).await);
+    for _ in 0..3 {
+        let requests: Vec<_> = (1..=40)
+            .map(|i| match i % 4 {
+                0 => post(&server, "/v1/grade", graded(i % 5 + 1, 2, 3)),
+                1 => post(&server, "/v1/grade", graded(1, i % 7 + 1, 2)),
+                2 => post(&server, "/v1/grade", graded(1, 1, i)),
+                _ => post(&server, "/v1/execute", json!({"programs": vec![program("p"); i % 9 + 1]})),
+            })
+            .collect();
+        for request in requests {
+            let reply = request.await.unwrap();
+            let rewards = reply["groups"].as_array().into_iter().flatten();
+            let mut rewards = rewards.flat_map(|group| group["rewards"].as_array().unwrap());
+            assert!(rewards.all(|reward| reward["reward"] == 1.0), "{reply}");
+        }
+    }
+    assert_eq!(server.app.admission.n_completions(), 0);
+    assert!(sandbox.0.load(Ordering::Relaxed) > 1000);
 }

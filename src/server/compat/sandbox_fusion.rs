@@ -22,15 +22,15 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::super::admission::ReadBody;
-use super::super::grade::CancelOnDrop;
-use super::super::problem::Problem;
-use super::super::program::{
-    FetchedPath, MAX_FILES, MAX_FILES_KB, MAX_MEMORY_MB, MAX_OUTPUT_KB, MAX_TIME_MS, add, inside, wall,
-};
-use super::super::{App, execute, json};
 use super::validation::{Fields, detail};
 use crate::judge::{Control, Errand, Executed, Input};
+use crate::server::admission::ReadBody;
+use crate::server::grade::CancelOnDrop;
+use crate::server::problem::Problem;
+use crate::server::program::{
+    FetchedPath, MAX_FILES, MAX_FILES_KB, MAX_MEMORY_MB, MAX_OUTPUT_KB, MAX_TIME_MS, add, inside, wall,
+};
+use crate::server::{App, execute, json};
 
 /// The languages of the original, and after them `c` and `javascript`, which only we have.
 const LANGUAGES: [&str; 31] = [
