@@ -73,7 +73,7 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 23] = [
+const MODULES: [(&str, &str); 24] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
     ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
