@@ -147,7 +147,8 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     let code = workshop.machine.compile(&baked)?;
     let entries = serde_json::to_vec(&entries).map_err(broken)?;
     for (name, content) in [(CODE_FILE, &code), (ENTRIES_FILE, &entries)] {
-        std::fs::write(workshop.folder.join(name), content).map_err(|error| broken(format!("{name}: {error}")))?;
+        std::fs::write(workshop.folder.join(name), content)
+            .map_err(|error| broken(format!("{name}: {error}")))?;
     }
     Ok(())
 }
