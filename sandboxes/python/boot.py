@@ -18,21 +18,21 @@ import weakref
 
 # What programs use, so that an import only has to look a name up.
 WARM = """
-    __future__ _strptime abc argparse array ast asyncio atexit base64 binascii bisect builtins bz2 calendar cmath
-    collections collections.abc colorsys concurrent.futures concurrent.futures.thread configparser contextlib
-    contextvars copy copyreg csv ctypes dataclasses datetime decimal difflib dis doctest email email.message encodings
-    encodings.ascii encodings.cp1252 encodings.idna encodings.latin_1 encodings.utf_16 encodings.utf_8_sig enum errno
-    fileinput fnmatch fractions functools gc getopt glob graphlib gzip hashlib heapq hmac html html.parser http
-    inspect io ipaddress itertools json keyword linecache locale logging logging.handlers lzma marshal math mmap
-    numbers operator optparse os os.path pathlib pickle platform pprint pytest queue random re reprlib resource sched secrets
-    select selectors shelve shlex shutil signal socket sqlite3 stat statistics string string.templatelib struct
-    subprocess symtable sys tempfile textwrap threading time timeit token tokenize tomllib traceback tracemalloc types
-    typing unicodedata unittest unittest.mock urllib.parse uuid warnings weakref xml.etree.ElementTree zipfile zlib
-    zoneinfo
+    __future__ _strptime abc argparse array ast asyncio atexit base64 binascii bisect builtins bz2 calendar
+    cmath collections collections.abc colorsys concurrent.futures concurrent.futures.thread configparser
+    contextlib contextvars copy copyreg csv ctypes dataclasses datetime decimal difflib dis doctest email
+    email.message encodings encodings.ascii encodings.cp1252 encodings.idna encodings.latin_1 encodings.utf_16
+    encodings.utf_8_sig enum errno fileinput fnmatch fractions functools gc getopt glob graphlib gzip hashlib
+    heapq hmac html html.parser http inspect io ipaddress itertools json keyword linecache locale logging
+    logging.handlers lzma marshal math mmap numbers operator optparse os os.path pathlib pickle platform
+    pprint pytest queue random re reprlib resource sched secrets select selectors shelve shlex shutil signal
+    socket sqlite3 stat statistics string string.templatelib struct subprocess symtable sys tempfile textwrap
+    threading time timeit token tokenize tomllib traceback tracemalloc types typing unicodedata unittest
+    unittest.mock urllib.parse uuid warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo
 """.split()
 
 # Each after those that it needs.
-HARNESS = ["channel", "nodes", "plain", "prelude", "system", "threads", "wire", "program", "service", "examination"]
+HARNESS = "channel nodes plain prelude system threads wire program service remote examination".split()
 
 
 def streams():
@@ -74,8 +74,8 @@ def exercise():
     for _ in range(20):
         assert plain.decode(plain.encode(*value).decode()) == value
         json.loads(json.dumps({"a": [1, 2.5, None]}))
-        names = {"__name__": "exercise"}
-        exec(compile("print(*sorted(map(int, '3 1 2'.split())), file=out)", "exercise", "exec"), names | {"out": io.StringIO()})
+        code = compile("print(*sorted(map(int, '3 1 2'.split())), file=out)", "exercise", "exec")
+        exec(code, {"__name__": "exercise", "out": io.StringIO()})
     re.compile(r"(\d+)\s*").match("12 ")
     "{:.2f} {!r}".format(1.5, f"{2:>5}")
 

@@ -126,8 +126,10 @@ fn wanted(path: &str) -> bool {
     if path.contains('/') {
         return !path.starts_with("c++/v1/__cxx03/");
     }
-    let prefixes = ["__std", "__float", "std"];
-    COMPILERS_OWN.contains(&path) || prefixes.iter().any(|prefix| path.starts_with(prefix))
+    path.starts_with("__std")
+        || path.starts_with("std")
+        || COMPILERS_OWN.contains(&path)
+        || path == "__float_header_macro.h"
 }
 
 fn unpack(

@@ -73,7 +73,7 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 23] = [
+const MODULES: [(&str, &str); 25] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
     ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
@@ -81,6 +81,7 @@ const MODULES: [(&str, &str); 23] = [
     ("_gavel/plain.py", include_str!("../../python/gavel/plain.py")),
     ("_gavel/prelude.py", include_str!("../../python/gavel/prelude.py")),
     ("_gavel/program.py", include_str!("../../python/gavel/program.py")),
+    ("_gavel/remote.py", include_str!("../../python/gavel/remote.py")),
     ("_gavel/service.py", include_str!("../../python/gavel/service.py")),
     ("_gavel/settle.py", include_str!("../../python/gavel/settle.py")),
     ("_gavel/system.py", include_str!("../../python/gavel/system.py")),

@@ -21,7 +21,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// For what never ends: enough to get going, and soon over.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(80);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
