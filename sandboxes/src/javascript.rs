@@ -12,6 +12,8 @@ mod layout;
 mod session;
 mod snapshot;
 mod source;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::path::Path;
@@ -137,6 +139,7 @@ fn call_function(
     let name = engine.string(entry_point)?;
     let given = engine.string(&Datum::List(arguments).write())?;
     session.enter(entries.call, &[name, given])?;
+    let mut is_more = true;
     loop {
         let reply = session.enter(entries.state, &[])?;
         match session.engine().number(reply)? as i32 {
@@ -155,11 +158,8 @@ fn call_function(
                 return Ok(0);
             }
             // The function is asynchronous.
-            _ => {
-                if !session.turn()? {
-                    return session.finish_work();
-                }
-            }
+            _ if is_more => is_more = session.turn()?,
+            _ => return session.finish_work(),
         }
     }
 }

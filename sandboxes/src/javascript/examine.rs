@@ -158,16 +158,18 @@ fn serve(
         let request = session.engine().string(&text)?;
         let mut answer = session.enter(entries.serve, &[request])?;
         session.engine().free(request)?;
+        let mut is_more = true;
         loop {
             match session.engine().text(answer, MESSAGE_MAX)? {
-                Some(text) if text.is_empty() => {
-                    if !session.turn()? {
-                        // The promise is one that nobody settles.
-                        let _ = replies.send(br#"["promise","pending",null,null]"#.to_vec());
-                        break;
-                    }
+                Some(text) if text.is_empty() && is_more => {
+                    is_more = session.turn()?;
                     session.engine().free(answer)?;
                     answer = session.enter(entries.served, &[])?;
+                }
+                Some(text) if text.is_empty() => {
+                    // The promise is one that nobody settles.
+                    let _ = replies.send(br#"["promise","pending",null,null]"#.to_vec());
+                    break;
                 }
                 Some(text) => {
                     let _ = replies.send(passed_on(text.as_bytes()));
