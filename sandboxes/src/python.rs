@@ -50,6 +50,7 @@ pub(crate) const KIND: Kind = Kind {
     sources: snapshot::SOURCES,
     revision: 2,
     build: snapshot::build,
+    trials: &[(Language::Python, "print(1)")],
     open,
 };
 
