@@ -49,6 +49,24 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// The stable snake_case name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Exited { .. } => "exited",
+            Self::CompileError { .. } => "compile_error",
+            Self::OutOfFuel => "out_of_fuel",
+            Self::TimedOut => "timed_out",
+            Self::OutOfMemory => "out_of_memory",
+            Self::OutputLimit => "output_limit",
+            Self::MissingModule { .. } => "missing_module",
+            Self::NoEntryPoint { .. } => "no_entry_point",
+            Self::InvalidResult { .. } => "invalid_result",
+            Self::Trapped { .. } => "trapped",
+        }
+    }
+}
+
 /// What a called function left behind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Returned {

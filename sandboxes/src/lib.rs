@@ -5,13 +5,32 @@
 
 mod examination;
 mod execution;
+#[cfg(feature = "wasm")]
+mod guests;
 mod limits;
+#[cfg(feature = "wasm")]
+mod link;
+#[cfg(feature = "wasm")]
+mod machine;
+#[cfg(feature = "wasm")]
+mod package;
 mod program;
 mod value;
+#[cfg(feature = "wasm")]
+mod wasi;
 
 pub use examination::{Examination, Outcome, TestProgram};
 pub use execution::{Ending, Execution, Returned};
+#[cfg(feature = "wasm")]
+pub use guests::{
+    GuestOptions, GuestState, GuestStatus, Guests, InstallError, MAX_SOURCE_BYTES, Observer, guest_names,
+    install,
+};
 pub use limits::Limits;
+#[cfg(feature = "wasm")]
+pub use machine::MachineError;
+#[cfg(feature = "wasm")]
+pub use package::{PackageError, Source};
 pub use program::{File, Language, Program};
 pub use value::{Call, Value};
 
