@@ -1,11 +1,13 @@
 //! The guests: every language that this crate knows how to build, those of them that are installed, and the
 //! [`Sandbox`] over them.
 
+mod conclusion;
 mod install;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use self::conclusion::conclude;
 pub use self::install::{InstallError, install};
 use self::install::{Installed, State};
 use crate::machine::{Machine, MachineError};

@@ -11,6 +11,9 @@ mod error;
 mod running;
 mod slots;
 
+#[cfg(test)]
+mod tests;
+
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,7 +25,7 @@ use wasmtime::{
 };
 
 pub use self::error::MachineError;
-pub(crate) use self::running::{Budget, Running, State, Stopped, Usage};
+pub(crate) use self::running::{Budget, Running, State, Stopped};
 pub(crate) use self::slots::{Slot, Slots};
 use crate::wasi::{self, World};
 
@@ -100,7 +103,8 @@ impl Machine {
     }
 
     /// Maps compiled code into memory. The file must be one that [`Machine::compile`] made: it is native code and
-    /// is run as it is. Whoever can write to it can do whatever the server can.
+    /// is run as it is. Whoever can write to it can do whatever the server can. It stays mapped, so it may be
+    /// removed or replaced by another while it is in use, but not written to.
     pub(crate) fn load(&self, path: &Path) -> Result<Module, MachineError> {
         // SAFETY: the file was made by `compile` and its hash was compared with the receipt of the installation,
         // in a folder that only the server's user may write to. The engine checks version and settings itself.

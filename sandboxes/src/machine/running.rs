@@ -143,7 +143,6 @@ impl Running {
         let deadline = deadline(budget.limits.wall);
         store.data_mut().world.started(fuel);
         store.data_mut().world.set_deadline(deadline);
-        store.data_mut().world.set_deadline(deadline);
         let instance = drive(prepared.pre.instantiate_async(&mut store), deadline)
             .ok_or_else(|| MachineError::Start { message: "the wall clock ran out".to_owned() })?
             .map_err(|e| MachineError::start(&e))?;
@@ -297,7 +296,6 @@ fn reason(error: &wasmtime::Error) -> Stopped {
             Stop::Exit(code) => Stopped::Exit(*code),
             Stop::OutputLimit => Stopped::OutputLimit,
             Stop::OutOfFuel => Stopped::OutOfFuel,
-            Stop::TimedOut => Stopped::TimedOut,
             Stop::TimedOut => Stopped::TimedOut,
         };
     }
