@@ -129,7 +129,11 @@ fn every_template_has_programs_on_both_sides_of_its_limit() {
         .filter(|(_, within, _)| *within == 0 || *within == SIZES)
         .map(|(template, within, found)| {
             let used: Vec<u64> = found.iter().map(|outcome| outcome.fuel_used).collect();
-            format!("{}: {within} of {SIZES}; fuel {used:?}; the last {:?}", template.name, found[SIZES - 1].ending)
+            format!(
+                "{}: {within} of {SIZES}; fuel {used:?}; the last {:?}",
+                template.name,
+                found[SIZES - 1].ending
+            )
         })
         .collect();
     assert!(one_sided.is_empty(), "{}", one_sided.join("\n"));

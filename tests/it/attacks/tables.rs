@@ -79,7 +79,9 @@ impl Table {
         let resources = Resources { sandbox: Some(Arc::clone(sandbox)) };
         let prepared =
             grader.prepare(&task, &resources).unwrap_or_else(|error| panic!("{}: {error}", row.task));
-        let Prepared::Completion(judge) = prepared else { panic!("the code grader judges single completions") };
+        let Prepared::Completion(judge) = prepared else {
+            panic!("the code grader judges single completions")
+        };
         let mark = tests["language"].as_str().unwrap();
         judge.grade(&Completion::new(format!("```{mark}\n{}\n```\n", row.program)))
     }
