@@ -15,6 +15,8 @@ mod machine;
 #[cfg(feature = "wasm")]
 mod package;
 mod program;
+#[cfg(feature = "wasm")]
+mod python;
 mod value;
 #[cfg(feature = "wasm")]
 mod wasi;

@@ -1,0 +1,79 @@
+//! Python: CPython as it stands after everything that is the same for all programs was done.
+//!
+//! `snapshot` builds that interpreter once; a run is a fresh copy of it (`session`) that is handed a job. The harness
+//! in `sandboxes/python/gavel` does the job inside. It shares its interpreter with the program and is believed only
+//! as far as the program itself would be.
+
+mod job;
+mod reply;
+mod session;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use self::job::Job;
+use self::session::Session;
+use self::snapshot::Interpreter;
+use crate::guests::{Guest, Kind};
+use crate::machine::{Budget, Machine, MachineError};
+use crate::{Call, Ending, Execution, Language, Limits, Program, SandboxError};
+
+/// Fuel for a millisecond of reference time.
+pub(crate) const FUEL_PER_MS: u64 = 10_000_000;
+
+/// The guest as it is registered.
+pub(crate) const KIND: Kind = Kind {
+    name: "python",
+    languages: &[Language::Python],
+    manifest: include_str!("../python/manifest.toml"),
+    sources: snapshot::SOURCES,
+    revision: 1,
+    build: snapshot::build,
+    open,
+};
+
+struct Python {
+    machine: Arc<Machine>,
+    interpreter: Interpreter,
+}
+
+fn open(machine: Arc<Machine>, folder: &Path) -> Result<Box<dyn Guest>, MachineError> {
+    let interpreter = Interpreter::open(&machine, folder)?;
+    Ok(Box::new(Python { machine, interpreter }))
+}
+
+impl Python {
+    fn start(&self, program: &Program, stdin: &[u8], limits: &Limits, job: Job) -> Result<Session, SandboxError> {
+        let budget = Budget { limits: *limits, fuel_per_ms: FUEL_PER_MS };
+        Session::start(&self.machine, &self.interpreter, program, stdin, budget, job)
+    }
+}
+
+impl Guest for Python {
+    fn run(&self, program: &Program, stdin: &[u8], limits: &Limits) -> Result<Execution, SandboxError> {
+        let mut session = self.start(program, stdin, limits, Job::run(program))?;
+        let last = session.enter(self.interpreter.entries.main);
+        let report = session.take_report();
+        session.finish(last, report.as_deref())
+    }
+
+    fn call(&self, program: &Program, call: &Call, limits: &Limits) -> Result<Execution, SandboxError> {
+        let mut session = self.start(program, &[], limits, Job::call(program, call))?;
+        let last = session.enter(self.interpreter.entries.main);
+        let report = session.take_report();
+        let mut execution = session.finish(last, report.as_deref())?;
+        if execution.ending == (Ending::Exited { code: 0 }) {
+            let reply = report.as_deref().and_then(|report| report.strip_prefix(b"="));
+            match reply.map(reply::returned) {
+                Some(Ok(returned)) => execution.returned = Some(returned),
+                Some(Err(message)) => execution.ending = Ending::InvalidResult { message },
+                // It exited before the function came back.
+                None => {}
+            }
+        }
+        Ok(execution)
+    }
+}

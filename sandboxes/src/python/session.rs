@@ -1,0 +1,163 @@
+//! One instance of the interpreter, from its job to its end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+
+use super::job::Job;
+use super::snapshot::Interpreter;
+use crate::machine::{Budget, Machine, Running, Stopped};
+use crate::wasi::{Channel, World, WorldConfig};
+use crate::{Ending, Execution, Language, Program, SandboxError};
+
+/// The longest message of an ending, in bytes.
+const MAX_MESSAGE_BYTES: usize = 4096;
+
+/// What the instance and its host tell each other.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    /// What the instance is to do.
+    job: Vec<u8>,
+    /// What it last said about how that went.
+    report: Option<Vec<u8>>,
+}
+
+/// The mailbox as the instance sees it.
+#[derive(Clone, Default)]
+pub(super) struct Post(Arc<Mutex<Mailbox>>);
+
+impl Post {
+    fn with<T>(&self, act: impl FnOnce(&mut Mailbox) -> T) -> T {
+        // A mailbox is whole at any moment.
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Channel for Post {
+    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, wasmtime::Error> {
+        Ok(match request.split_first() {
+            Some((b'?', _)) => self.with(|mailbox| std::mem::take(&mut mailbox.job)),
+            Some((b'!', report)) => {
+                self.with(|mailbox| mailbox.report = Some(report.to_vec()));
+                Vec::new()
+            }
+            // The harness never says anything else; the program may.
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// How the harness says that a program ended, where an exit code cannot.
+#[derive(Deserialize)]
+#[serde(tag = "ending", rename_all = "snake_case")]
+enum Report {
+    CompileError { message: String },
+    MissingModule { name: String },
+    NoEntryPoint,
+    InvalidResult { message: String },
+    OutOfMemory,
+}
+
+/// An instance with its job.
+pub(super) struct Session {
+    running: Running,
+    post: Post,
+    entry_point: String,
+}
+
+impl Session {
+    /// Starts an instance. The files that the program brings must fit into its limits.
+    pub(super) fn start(
+        machine: &Machine,
+        interpreter: &Interpreter,
+        program: &Program,
+        stdin: &[u8],
+        budget: Budget,
+        job: Job,
+    ) -> Result<Self, SandboxError> {
+        let post = Post::default();
+        post.with(|mailbox| mailbox.job = job.bytes);
+        let mut world = World::new(WorldConfig {
+            args: Vec::new(),
+            stdin: stdin.to_vec(),
+            tree: Arc::clone(&interpreter.tree),
+            files: program.files.clone(),
+            output_bytes: budget.limits.output_bytes,
+            files_bytes: budget.limits.files_bytes,
+            fuel_per_ms: budget.fuel_per_ms,
+        })
+        .map_err(failed)?;
+        world.set_channel(Box::new(post.clone()));
+        let running = machine.start(&interpreter.prepared, world, budget).map_err(failed)?;
+        Ok(Self { running, post, entry_point: job.entry_point })
+    }
+
+    /// Calls a function of the harness. It comes back, and says whether without an exception, or the instance has
+    /// stopped.
+    pub(super) fn enter(&mut self, function: u32) -> Result<bool, Stopped> {
+        self.running.call::<u32, u32>("PyObject_CallNoArgs", function).map(|object| object != 0)
+    }
+
+    /// What the instance said last.
+    pub(super) fn take_report(&mut self) -> Option<Vec<u8>> {
+        self.post.with(|mailbox| mailbox.report.take())
+    }
+
+    /// What came of it, after its last call ended so and it said this about it.
+    pub(super) fn finish(
+        self,
+        last: Result<bool, Stopped>,
+        report: Option<&[u8]>,
+    ) -> Result<Execution, SandboxError> {
+        let (mut world, usage) = self.running.finish();
+        let report = report.and_then(|report| serde_json::from_slice(report).ok());
+        Ok(Execution {
+            ending: ending(last, report, usage.memory_denied, self.entry_point)?,
+            stdout: world.take_stdout(),
+            stderr: world.take_stderr(),
+            returned: None,
+            files: world.files(),
+            fuel_used: usage.fuel_used,
+            time: usage.time,
+            memory_bytes: usage.memory_bytes,
+            wall: usage.wall,
+        })
+    }
+}
+
+fn ending(
+    last: Result<bool, Stopped>,
+    report: Option<Report>,
+    memory_denied: bool,
+    entry_point: String,
+) -> Result<Ending, SandboxError> {
+    let code = match last {
+        Ok(true) => 0,
+        // The harness lets no exception out while it is as we left it.
+        Ok(false) => 1,
+        Err(Stopped::Exit(code)) => code,
+        Err(Stopped::OutOfFuel) => return Ok(Ending::OutOfFuel),
+        Err(Stopped::TimedOut) => return Ok(Ending::TimedOut),
+        Err(Stopped::OutputLimit) => return Ok(Ending::OutputLimit),
+        Err(Stopped::Trap(_)) if memory_denied => return Ok(Ending::OutOfMemory),
+        Err(Stopped::Trap(message)) => return Ok(Ending::Trapped { message }),
+        Err(Stopped::Failed(message)) => return Err(failed(message)),
+    };
+    Ok(match report {
+        None => Ending::Exited { code },
+        Some(Report::CompileError { message }) => Ending::CompileError { message: cut(message) },
+        Some(Report::MissingModule { name }) => Ending::MissingModule { name: cut(name) },
+        Some(Report::NoEntryPoint) => Ending::NoEntryPoint { name: entry_point },
+        Some(Report::InvalidResult { message }) => Ending::InvalidResult { message: cut(message) },
+        Some(Report::OutOfMemory) => Ending::OutOfMemory,
+    })
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
+    text
+}
+
+fn failed(error: impl std::fmt::Display) -> SandboxError {
+    SandboxError::Failed { language: Language::Python, message: error.to_string() }
+}

@@ -1,0 +1,1 @@
+//! Programs, calls and examinations as rows of tables.
