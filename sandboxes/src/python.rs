@@ -4,6 +4,7 @@
 //! in `sandboxes/python/gavel` does the job inside. It shares its interpreter with the program and is believed only
 //! as far as the program itself would be.
 
+mod examination;
 mod job;
 mod reply;
 mod session;
@@ -15,11 +16,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::job::Job;
-use self::session::Session;
+use self::session::{Input, Session};
 use self::snapshot::Interpreter;
 use crate::guests::{Guest, Kind};
 use crate::machine::{Budget, Machine, MachineError};
-use crate::{Call, Ending, Execution, Language, Limits, Program, SandboxError};
+use crate::{Call, Ending, Examination, Execution, Language, Limits, Program, SandboxError, TestProgram};
 
 /// Fuel for a millisecond of reference time.
 pub(crate) const FUEL_PER_MS: u64 = 10_000_000;
@@ -46,22 +47,22 @@ fn open(machine: Arc<Machine>, folder: &Path) -> Result<Box<dyn Guest>, MachineE
 }
 
 impl Python {
-    fn start(&self, program: &Program, stdin: &[u8], limits: &Limits, job: Job) -> Result<Session, SandboxError> {
+    fn start(&self, input: Input<'_>, limits: &Limits, job: Job) -> Result<Session, SandboxError> {
         let budget = Budget { limits: *limits, fuel_per_ms: FUEL_PER_MS };
-        Session::start(&self.machine, &self.interpreter, program, stdin, budget, job)
+        Session::start(&self.machine, &self.interpreter, input, budget, job)
     }
 }
 
 impl Guest for Python {
     fn run(&self, program: &Program, stdin: &[u8], limits: &Limits) -> Result<Execution, SandboxError> {
-        let mut session = self.start(program, stdin, limits, Job::run(program))?;
+        let mut session = self.start(Input { stdin, files: &program.files }, limits, Job::run(program))?;
         let last = session.enter(self.interpreter.entries.main);
         let report = session.take_report();
         session.finish(last, report.as_deref())
     }
 
     fn call(&self, program: &Program, call: &Call, limits: &Limits) -> Result<Execution, SandboxError> {
-        let mut session = self.start(program, &[], limits, Job::call(program, call))?;
+        let mut session = self.start(Input { stdin: &[], files: &program.files }, limits, Job::call(program, call))?;
         let last = session.enter(self.interpreter.entries.main);
         let report = session.take_report();
         let mut execution = session.finish(last, report.as_deref())?;
@@ -75,5 +76,23 @@ impl Guest for Python {
             }
         }
         Ok(execution)
+    }
+
+    fn examine(
+        &self,
+        program: &Program,
+        tests: &TestProgram,
+        limits: &Limits,
+    ) -> Result<Examination, SandboxError> {
+        let input = Input { stdin: &[], files: &program.files };
+        let mut session = self.start(input, limits, Job::load(program, tests))?;
+        let entries = self.interpreter.entries;
+        match session.enter(entries.main) {
+            Ok(true) => {
+                let tests = self.start(Input::default(), limits, Job::test(tests))?;
+                examination::examine(session, tests, entries)
+            }
+            ended => examination::ended_before(session, ended),
+        }
     }
 }

@@ -30,13 +30,11 @@ def report(**fields):
 
 
 def main():
-    """Does what the host asks for. The end of this is the end of the instance."""
+    """Does what the host asks for. Comes back only when there is more to be asked for."""
     kind, *rest = plain.decode(channel.ask(channel.JOB).decode())
-    if kind == "run":
-        code = run(*rest)
-    else:
-        code = call(*rest)
-    finish(code)
+    code = {"run": run, "call": call, "load": service.load, "test": examination.test}[kind](*rest)
+    if code is not None:
+        finish(code)
 
 
 def run(source, arguments):
@@ -222,3 +220,7 @@ def flush():
             # A stream that was closed has nothing to write.
             done = done and (stream is not _stdout or _stdout.closed)
     return done
+
+
+# They need this module themselves.
+from _gavel import examination, service  # noqa: E402

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Call, Program, Value};
+use crate::{Call, Program, TestProgram, Value};
 
 /// A job.
 pub(super) struct Job {
@@ -33,6 +33,24 @@ impl Job {
         Self::new(json, &call.entry_point)
     }
 
+    /// Loading one for tests that will call it.
+    pub(super) fn load(program: &Program, tests: &TestProgram) -> Self {
+        let mut json = String::new();
+        begin(&mut json, "load", program);
+        json.push(',');
+        entry_point(&mut json, tests);
+        Self::new(json, tests.entry_point.as_deref().unwrap_or_default())
+    }
+
+    /// Running tests of a program that is elsewhere.
+    pub(super) fn test(tests: &TestProgram) -> Self {
+        let mut json = String::from("[\"test\",");
+        text(&mut json, &tests.source);
+        json.push(',');
+        entry_point(&mut json, tests);
+        Self::new(json, "")
+    }
+
     fn new(mut json: String, entry_point: &str) -> Self {
         json.push(']');
         Self { bytes: json.into_bytes(), entry_point: entry_point.to_owned() }
@@ -46,6 +64,13 @@ fn begin(json: &mut String, kind: &str, program: &Program) {
     text(json, &program.source);
     json.push(',');
     list(json, &program.args, |json, argument| text(json, argument));
+}
+
+fn entry_point(json: &mut String, tests: &TestProgram) {
+    match &tests.entry_point {
+        Some(name) => text(json, name),
+        None => json.push_str("null"),
+    }
 }
 
 fn list<T>(json: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {

@@ -8,14 +8,14 @@ use super::job::Job;
 use super::snapshot::Interpreter;
 use crate::machine::{Budget, Machine, Running, Stopped};
 use crate::wasi::{Channel, World, WorldConfig};
-use crate::{Ending, Execution, Language, Program, SandboxError};
+use crate::{Ending, Execution, File, Language, SandboxError};
 
 /// The longest message of an ending, in bytes.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// What the instance and its host tell each other.
 #[derive(Default)]
-pub(super) struct Mailbox {
+struct Mailbox {
     /// What the instance is to do.
     job: Vec<u8>,
     /// What it last said about how that went.
@@ -58,6 +58,15 @@ enum Report {
     OutOfMemory,
 }
 
+/// What an instance finds when it starts.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Input<'a> {
+    /// Its standard input.
+    pub(super) stdin: &'a [u8],
+    /// Its own files.
+    pub(super) files: &'a [File],
+}
+
 /// An instance with its job.
 pub(super) struct Session {
     running: Running,
@@ -70,8 +79,7 @@ impl Session {
     pub(super) fn start(
         machine: &Machine,
         interpreter: &Interpreter,
-        program: &Program,
-        stdin: &[u8],
+        input: Input<'_>,
         budget: Budget,
         job: Job,
     ) -> Result<Self, SandboxError> {
@@ -79,9 +87,9 @@ impl Session {
         post.with(|mailbox| mailbox.job = job.bytes);
         let mut world = World::new(WorldConfig {
             args: Vec::new(),
-            stdin: stdin.to_vec(),
+            stdin: input.stdin.to_vec(),
             tree: Arc::clone(&interpreter.tree),
-            files: program.files.clone(),
+            files: input.files.to_vec(),
             output_bytes: budget.limits.output_bytes,
             files_bytes: budget.limits.files_bytes,
             fuel_per_ms: budget.fuel_per_ms,
@@ -96,6 +104,17 @@ impl Session {
     /// stopped.
     pub(super) fn enter(&mut self, function: u32) -> Result<bool, Stopped> {
         self.running.call::<u32, u32>("PyObject_CallNoArgs", function).map(|object| object != 0)
+    }
+
+    /// Gives the instance something else to do.
+    pub(super) fn give(&mut self, job: &[u8]) {
+        self.post.with(|mailbox| mailbox.job = job.to_vec());
+    }
+
+    /// Has `wrap` answer the instance, which may leave what it does not know to what answered before.
+    pub(super) fn connect(&mut self, wrap: impl FnOnce(Post) -> Box<dyn Channel>) {
+        let channel = wrap(self.post.clone());
+        self.running.world().set_channel(channel);
     }
 
     /// What the instance said last.
@@ -158,6 +177,6 @@ fn cut(mut text: String) -> String {
     text
 }
 
-fn failed(error: impl std::fmt::Display) -> SandboxError {
+pub(super) fn failed(error: impl std::fmt::Display) -> SandboxError {
     SandboxError::Failed { language: Language::Python, message: error.to_string() }
 }

@@ -73,15 +73,18 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 18] = [
+const MODULES: [(&str, &str); 22] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
+    ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
     ("_gavel/nodes.py", include_str!("../../python/gavel/nodes.py")),
     ("_gavel/plain.py", include_str!("../../python/gavel/plain.py")),
     ("_gavel/prelude.py", include_str!("../../python/gavel/prelude.py")),
     ("_gavel/program.py", include_str!("../../python/gavel/program.py")),
+    ("_gavel/service.py", include_str!("../../python/gavel/service.py")),
     ("_gavel/system.py", include_str!("../../python/gavel/system.py")),
     ("_gavel/threads.py", include_str!("../../python/gavel/threads.py")),
+    ("_gavel/wire.py", include_str!("../../python/gavel/wire.py")),
     ("_bz2.py", include_str!("../../python/shims/_bz2.py")),
     ("_lzma.py", include_str!("../../python/shims/_lzma.py")),
     ("ctypes.py", include_str!("../../python/shims/ctypes.py")),
@@ -90,6 +93,7 @@ const MODULES: [(&str, &str); 18] = [
     ("mmap.py", include_str!("../../python/shims/mmap.py")),
     ("pwd.py", include_str!("../../python/shims/pwd.py")),
     ("readline.py", include_str!("../../python/shims/readline.py")),
+    ("termios.py", include_str!("../../python/shims/termios.py")),
     ("resource.py", include_str!("../../python/shims/resource.py")),
     ("ssl.py", include_str!("../../python/shims/ssl.py")),
 ];
@@ -112,11 +116,16 @@ const CODE_FILE: &str = "python.cwasm";
 const LIBRARY_FILE: &str = "library.tar.zst";
 const ENTRIES_FILE: &str = "entries.json";
 
+/// Where the boot script leaves the addresses of all objects.
+const ADDRESSES_FILE: &str = "/tmp/addresses";
+
 /// Where the harness's functions are in the interpreter's memory.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Entries {
-    /// Does a job and ends the instance.
+    /// Does a job.
     pub(super) main: u32,
+    /// Does one request of tests.
+    pub(super) serve: u32,
 }
 
 /// The interpreter, ready to be started.
@@ -148,6 +157,7 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     let files = library(workshop)?;
     (workshop.progress)("linking the interpreter");
     let wasm = linked(workshop)?;
+    std::fs::write("/tmp/py/linked.wasm", &wasm).ok(); // TEMPORARY
     (workshop.progress)("compiling the interpreter");
     let module = workshop.machine.module(&wasm)?;
     (workshop.progress)("importing its library");
@@ -240,7 +250,7 @@ fn boot(
         wall: Duration::from_secs(1800),
         memory_bytes: 1 << 30,
         output_bytes: 1 << 20,
-        files_bytes: 1 << 20,
+        files_bytes: 64 << 20,
     };
     let world = World::new(WorldConfig {
         args: vec!["python3".to_owned()],
@@ -257,7 +267,7 @@ fn boot(
     let mut running = machine.start(prepared, world, budget)?;
     let booted = run_boot(&mut running);
     let stack_pointer = running.global(STACK_POINTER).unwrap_or(0);
-    let memory = running.memory().to_vec();
+    let mut memory = running.memory().to_vec();
     let (mut world, _) = running.finish();
     let stdout = world.take_stdout();
     let said = String::from_utf8_lossy(&world.take_stderr()).into_owned();
@@ -272,7 +282,30 @@ fn boot(
         }
     }
     let entries = serde_json::from_slice(&stdout).map_err(build_error)?;
+    let addresses = world.file(ADDRESSES_FILE).unwrap_or_default();
+    let n_immortal = immortalize(&mut memory, addresses);
+    if n_immortal == 0 {
+        return Err(InstallError::Build { message: "the boot script named no objects".to_owned() });
+    }
     Ok((memory, stack_pointer, entries))
+}
+
+/// Sets the reference counts of the objects at these addresses to the one that CPython takes for immortal on a machine
+/// of 32 bits (PEP 683; `_Py_IMMORTAL_INITIAL_REFCNT`). Gives how many there were.
+fn immortalize(memory: &mut [u8], addresses: &[u8]) -> usize {
+    const IMMORTAL: u32 = 5 << 28;
+    const LEAST_IMMORTAL: u32 = 1 << 30;
+    let mut n = 0;
+    for address in addresses.as_chunks::<4>().0 {
+        let address = u32::from_le_bytes(*address) as usize;
+        // The count is an object's first word.
+        let Some(count) = memory.get_mut(address..).and_then(<[u8]>::first_chunk_mut::<4>) else { continue };
+        if u32::from_le_bytes(*count) < LEAST_IMMORTAL {
+            *count = IMMORTAL.to_le_bytes();
+            n += 1;
+        }
+    }
+    n
 }
 
 fn run_boot(running: &mut Running) -> Result<i32, Stopped> {
