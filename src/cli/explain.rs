@@ -8,7 +8,9 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::Args;
-use graders::{Completion, Explanation, MAX_TEXT_BYTES, Object, Resources, Side, Task, build_grader};
+use graders::{
+    CaseReport, Completion, Explanation, MAX_TEXT_BYTES, Object, Resources, Side, Task, build_grader,
+};
 use serde_json::Value;
 
 use crate::judge::{Control, Inquiry, Judge, Unexplained};
@@ -120,7 +122,7 @@ fn read_json(flag: &str, text: &str) -> anyhow::Result<Value> {
 
 /// The explanation as aligned lines.
 fn human(explanation: &Explanation) -> String {
-    let Explanation { verdict, extraction, reference, answer, decided_by, lacks, counter_example } =
+    let Explanation { verdict, extraction, reference, answer, decided_by, lacks, counter_example, cases } =
         explanation;
     let mut out = String::new();
     let mut row = |name: &str, text: &str| {
@@ -161,7 +163,21 @@ fn human(explanation: &Explanation) -> String {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         row(key, &text);
     }
+    for case in cases {
+        row(&format!("case {}", case.case), &case_line(case));
+    }
     out
+}
+
+/// One case of a program's tests on one line.
+fn case_line(case: &CaseReport) -> String {
+    let CaseReport { public, reason, detail, time_ms, memory_bytes, .. } = case;
+    let side = if *public { "public" } else { "hidden" };
+    let mut line = format!("{reason} ({side}, {time_ms:.1} ms, {} KiB)", memory_bytes >> 10);
+    for (key, value) in detail {
+        let _ = write!(line, "; {key} {value}");
+    }
+    line
 }
 
 fn show(name: &str, side: &Side, row: &mut impl FnMut(&str, &str)) {
