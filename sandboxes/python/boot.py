@@ -4,8 +4,6 @@ It runs with the clock standing still and with fixed random bytes, so that two b
 it prints where the harness's functions are in memory.
 """
 
-import array
-import gc
 import importlib
 import io
 import json
@@ -13,7 +11,6 @@ import os
 import random
 import re
 import sys
-import types
 
 # What programs use, so that an import only has to look a name up.
 WARM = """
@@ -87,33 +84,5 @@ def main():
     print(json.dumps(entries), flush=True)
 
 
-def addresses():
-    """Leaves the address of every object there is in a file, for the host to make them immortal: then nothing counts
-    references to them any more, and a program writes to fewer pages of the snapshot."""
-    found = {id(one): one for one in gc.get_objects()}
-    waiting = list(found.values())
-    while waiting:
-        one = waiting.pop()
-        below = gc.get_referents(one)
-        if type(one) is types.CodeType:
-            # The collector does not look into code.
-            below += (one.co_consts, one.co_names, one.co_varnames, one.co_cellvars, one.co_freevars)
-            below += (one.co_filename, one.co_name, one.co_qualname, one.co_linetable, one.co_exceptiontable)
-        for other in below:
-            if id(other) not in found:
-                found[id(other)] = other
-                waiting.append(other)
-    # What was made for this search is not to stay.
-    for mine in (found, waiting, below):
-        found.pop(id(mine), None)
-    with open("/tmp/addresses", "wb") as file:
-        array.array("I", found).tofile(file)
-
-
 main()
-gc.collect()
-addresses()
-sys.modules["__main__"].__dict__.clear()
-# What stands here lives as long as the instance: collecting garbage must neither look at it nor write to its pages.
-__import__("gc").collect()
-__import__("gc").freeze()
+__import__("_gavel.settle").settle.settle(sys.modules["__main__"].__dict__)

@@ -64,7 +64,7 @@ pub(crate) struct Workshop<'w> {
 }
 
 /// Every guest there is.
-const KINDS: &[Kind] = &[crate::python::KIND];
+const KINDS: &[Kind] = &[crate::javascript::KIND, crate::python::KIND];
 
 /// Where guests are and how many may run.
 #[derive(Clone, Debug)]

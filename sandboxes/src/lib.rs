@@ -7,6 +7,8 @@ mod examination;
 mod execution;
 #[cfg(feature = "wasm")]
 mod guests;
+#[cfg(feature = "wasm")]
+mod javascript;
 mod limits;
 #[cfg(feature = "wasm")]
 mod link;

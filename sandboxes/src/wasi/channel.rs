@@ -43,6 +43,13 @@ impl Conversation {
         self.channel.is_some()
     }
 
+    /// A new request begins, whatever was said or read before.
+    pub(super) fn begin(&mut self) {
+        self.request.clear();
+        self.reply = None;
+        self.position = 0;
+    }
+
     /// Adds to the request; the first bytes after a reply begin a new one.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         if self.reply.take().is_some() {

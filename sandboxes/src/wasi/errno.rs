@@ -7,7 +7,7 @@ use super::Stop;
 /// An error number as the guest sees it. Only those that are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-pub(super) enum Errno {
+pub(crate) enum Errno {
     /// A descriptor that is not open, or not open for that.
     BadDescriptor = 8,
     /// The thing is needed by the system.
@@ -52,7 +52,7 @@ pub(super) enum Errno {
 
 /// How a system call ends when it does not succeed.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The guest is told and goes on.
     Errno(Errno),
     /// The guest ends here.

@@ -11,6 +11,7 @@
 mod channel;
 mod clock;
 mod descriptors;
+pub(crate) mod direct;
 mod errno;
 mod linker;
 mod memory;
@@ -20,6 +21,7 @@ mod path;
 mod places;
 mod process;
 mod random;
+mod status;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,7 @@ pub(crate) use self::channel::Channel;
 use self::channel::Conversation;
 use self::clock::{CALL_FUEL, Clock, ClockId};
 use self::descriptors::Descriptors;
-use self::errno::Fault;
+pub(crate) use self::errno::{Errno, Fault};
 pub(crate) use self::linker::add_to_linker;
 use self::overlay::{Kind, Overlay};
 use self::path::GuestPath;
@@ -201,7 +203,8 @@ impl World {
     }
 
     /// Whether a write was ever refused because the files were full. The guest was told so (`ENOSPC`, or `EFBIG` for
-    /// what could never fit) and may have gone on; if it died, this is likely to be why.
+    /// what could never fit), as on a full disk, and may have gone on; if it then died, this is likely to be why, and
+    /// the ending may say so.
     pub(crate) fn files_were_full(&self) -> bool {
         self.files.was_full()
     }

@@ -87,11 +87,10 @@ impl Overlay {
     ) -> Result<Inode, Errno> {
         let inode = match self.find(start, path)? {
             Place::Folder(_) if opening.create && opening.exclusive => return Err(Errno::Exists),
-            Place::Folder(inode) => inode,
             Place::Name { found: Some(_), .. } if opening.create && opening.exclusive => {
                 return Err(Errno::Exists);
             }
-            Place::Name { found: Some(inode), .. } => inode,
+            Place::Folder(inode) | Place::Name { found: Some(inode), .. } => inode,
             Place::Name { .. } if !opening.create => return Err(Errno::NotFound),
             Place::Name { .. } if path.folder_only => return Err(Errno::IsFolder),
             Place::Name { folder, name, .. } => {
@@ -101,10 +100,9 @@ impl Overlay {
         match self.kind(inode)? {
             Kind::Folder if opening.create || opening.truncate => return Err(Errno::IsFolder),
             Kind::Folder if opening.write && !opening.folder => return Err(Errno::IsFolder),
-            Kind::Folder => {}
             Kind::File | Kind::Device(_) if opening.folder => return Err(Errno::NotFolder),
             Kind::File if opening.truncate => self.resize(inode, 0, now)?,
-            Kind::File | Kind::Device(_) => {}
+            Kind::Folder | Kind::File | Kind::Device(_) => {}
         }
         Ok(inode)
     }
@@ -117,7 +115,6 @@ impl Overlay {
         now: u64,
     ) -> Result<Inode, Errno> {
         match self.find(start, path) {
-            // A file is in the way, with or without a slash behind its name.
             Ok(Place::Folder(_) | Place::Name { found: Some(_), .. }) => Err(Errno::Exists),
             Ok(Place::Name { folder, name, found: None }) => {
                 let body = Body::Folder(OwnFolder { parent: folder, entries: BTreeMap::new() });
@@ -153,8 +150,8 @@ impl Overlay {
     ) -> Result<(), Errno> {
         let (folder, name, found) = match self.find(start, path)? {
             Place::Name { folder, name, found } => (folder, name, found),
-            Place::Folder(Inode::ROOT) => return Err(Errno::Busy),
             Place::Folder(_) if path.names.last() == Some(&"..") => return Err(Errno::NotEmpty),
+            Place::Folder(Inode::ROOT) => return Err(Errno::Busy),
             Place::Folder(_) => return Err(Errno::Invalid),
         };
         let inode = found.ok_or(Errno::NotFound)?;
@@ -205,8 +202,10 @@ impl Overlay {
         if let Some(replaced) = replaced {
             self.require_replaceable(replaced, is_folder)?;
         }
+        // All folders are charged before any name changes, so that nothing can fail half-way.
+        self.own_folder(old_folder, now)?;
+        self.own_folder(folder, now)?;
         if is_folder {
-            // Charged before any name changes, so that nothing can fail half-way.
             self.own_folder(moved, now)?;
         }
         self.take_entry(old_folder, old_name, now)?;
@@ -297,7 +296,6 @@ impl Overlay {
             let (name, entry) = match (own, base) {
                 (None, None) => return None,
                 (Some((name, entry)), None) => (name, *entry),
-                (None, Some((name, inode))) => (name, Some(*inode)),
                 // Of the same name, the own one counts.
                 (Some((name, entry)), Some((base_name, _))) if name <= base_name => (name, *entry),
                 (_, Some((name, inode))) => (name, Some(*inode)),

@@ -100,16 +100,12 @@ struct Quota {
 
 impl Quota {
     fn charge(&mut self, bytes: u64) -> Result<(), Errno> {
-        match self.used.checked_add(bytes).filter(|used| *used <= self.limit) {
-            Some(used) => {
-                self.used = used;
-                Ok(())
-            }
-            None => {
-                self.refused = true;
-                Err(if bytes > self.limit { Errno::FileTooLarge } else { Errno::NoSpace })
-            }
+        if bytes > self.limit.saturating_sub(self.used) {
+            self.refused = true;
+            return Err(Errno::NoSpace);
         }
+        self.used += bytes;
+        Ok(())
     }
 
     fn refund(&mut self, bytes: u64) {
@@ -249,6 +245,11 @@ impl Overlay {
             // What is thrown away at once need not be copied.
             self.content(inode)?;
             return self.insert(inode, Node { body: Body::File(Vec::new()), times: Times::all(now) });
+        }
+        if size > self.quota.limit {
+            // Not even in an empty world.
+            self.quota.refused = true;
+            return Err(Errno::FileTooLarge);
         }
         let old = self.own_file(inode, now)?.len() as u64;
         let added = size.saturating_sub(old);
