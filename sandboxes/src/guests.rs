@@ -54,7 +54,7 @@ pub(crate) struct Kind {
 /// What a guest is built with.
 pub(crate) struct Workshop<'w> {
     /// Compiles modules, and runs what must run once.
-    pub(crate) machine: &'w Machine,
+    pub(crate) machine: &'w Arc<Machine>,
     /// The packages' files.
     pub(crate) files: &'w Files,
     /// Where the result goes. Every file in it will be in the receipt.
@@ -64,7 +64,7 @@ pub(crate) struct Workshop<'w> {
 }
 
 /// Every guest there is.
-const KINDS: &[Kind] = &[crate::javascript::KIND, crate::python::KIND];
+const KINDS: &[Kind] = &[crate::cpp::KIND, crate::javascript::KIND, crate::python::KIND];
 
 /// Where guests are and how many may run.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +128,7 @@ pub fn install(
         guest: guest.to_owned(),
         known: super::guest_names().join(", "),
     })?;
-    let machine = Machine::for_building()?;
+    let machine = Arc::new(Machine::for_building()?);
     let installed = Installed::new(kind, &machine, directory);
     let parent = directory.join(kind.name);
     create_private(&parent)?;
