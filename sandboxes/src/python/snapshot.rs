@@ -159,7 +159,6 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     let files = library(workshop)?;
     (workshop.progress)("linking the interpreter");
     let wasm = linked(workshop)?;
-    std::fs::write("/tmp/py/linked.wasm", &wasm).ok(); // TEMPORARY
     (workshop.progress)("compiling the interpreter");
     let module = workshop.machine.module(&wasm)?;
     (workshop.progress)("importing its library");
