@@ -13,6 +13,7 @@ use graders::{
 };
 use serde_json::Value;
 
+use super::sandbox::GuestArgs;
 use crate::judge::{Control, Inquiry, Judge, Unexplained};
 
 /// Explain the verdict on one completion: what was read on each side, what decided, where they differ.
@@ -40,6 +41,8 @@ pub(super) struct Explain {
     /// Print the explanation as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    guests: GuestArgs,
 }
 
 impl Explain {
@@ -49,7 +52,8 @@ impl Explain {
             .map_err(|error| anyhow!("--grader{}: {}", place(&error.pointer), error.message))?;
         let task = self.task()?;
         let completion = Completion::new(self.completion()?);
-        let judge = Judge::start(1, Resources::default()).context("cannot start the grading thread")?;
+        let resources = Resources { sandbox: Some(self.guests.sandbox(1)) };
+        let judge = Judge::start(1, resources).context("cannot start the grading thread")?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let control = Arc::new(Control::default());
         judge.explain(Inquiry { grader, task, completion, control }, move |explained| {

@@ -215,16 +215,6 @@ impl Kind {
         }
         match shared.entry_point {
             None => wrong(NO_ENTRY_POINT, "`check` needs the name of the function that it is given"),
-            Some(entry_point) if entry_point.of_solution => {
-                let source = match shared.language {
-                    Language::JavaScript => format!(
-                        "{source}\n;{{ const it = new Solution(); check(it.{}.bind(it)); }}\n",
-                        entry_point.name
-                    ),
-                    _ => format!("{source}\ncheck(Solution().{})\n", entry_point.name),
-                };
-                Ok(Self::Examination(TestProgram { source, entry_point: None }))
-            }
             Some(entry_point) => {
                 Ok(Self::Examination(TestProgram { source, entry_point: Some(entry_point.name.clone()) }))
             }

@@ -239,14 +239,22 @@ impl Runner<'_> {
         let found = match examination.outcome {
             Outcome::Passed => Finding::new(Reason::TestsPassed),
             Outcome::Failed { message } => {
-                let kind = message.split(':').next().unwrap_or("").trim();
+                // The message may have several lines, of which the name of the exception is in the first.
+                let name = exception_name(&message)
+                    .or_else(|| {
+                        String::from_utf8_lossy(&examination.tests.stderr)
+                            .lines()
+                            .rev()
+                            .find_map(exception_name)
+                    })
+                    .unwrap_or_default();
                 // Another exception than that of an assertion came out of the program, or out of what the tests
                 // did with its result.
-                let failed_assertion = kind.starts_with("AssertionError") || kind.is_empty();
+                let failed_assertion = name.is_empty() || name.ends_with("AssertionError");
                 let reason = if failed_assertion { Reason::WrongResult } else { Reason::RuntimeError };
                 // The message of an assertion may say what was expected, and so may its source.
                 let found = Finding::new(reason)
-                    .with("error", clip::head(if shows_expected { &message } else { kind }));
+                    .with("error", clip::head(if shows_expected { &message } else { &name }));
                 let found =
                     if shows_expected { found.with("test", clip::head(tests.source.trim())) } else { found };
                 if program.stderr.is_empty() {
@@ -269,6 +277,18 @@ impl Runner<'_> {
         };
         Ok((program, found))
     }
+}
+
+/// The name before the colon of an exception's line.
+fn exception_name(line: &str) -> Option<String> {
+    let name = line.split(':').next()?;
+    let letters = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    // JavaScript writes `AssertionError [ERR_ASSERTION]: …`.
+    let name = name.split(" [").next()?;
+    (name.len() <= 100 && name.split('.').all(letters)).then(|| name.to_owned())
 }
 
 /// As much output as an excerpt may show, so that the rest is not decoded for nothing.

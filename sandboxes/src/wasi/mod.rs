@@ -44,9 +44,6 @@ use self::tree::Inode;
 pub(crate) use self::tree::Tree;
 use crate::program::File;
 
-/// Where a guest finds its channel, while one is set.
-pub(crate) const CHANNEL_PATH: &str = "/dev/gavel";
-
 /// Fuel charged by calls after which the deadline is looked at.
 const FUEL_BETWEEN_LOOKS: u64 = 1_000_000;
 
@@ -226,11 +223,9 @@ impl World {
     }
 
     /// The files that were given, made or changed, by their paths from the root, in order. The tree's own files are not
-    /// among them, unless they were written to.
-    pub(crate) fn files(&mut self) -> Vec<File> {
-        let files = self.files.own_files();
-        self.files.take_work();
-        files
+    /// among them, unless they were written to; nor are files nested so deeply that their paths exceed a kilobyte.
+    pub(crate) fn files(&self) -> Vec<File> {
+        self.files.own_files()
     }
 
     /// Does one system call with the fuel that is left in the store; gives what is left after it.

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use super::clock::REALTIME_START;
 use super::errno::Errno;
 use super::overlay::{Body, Kind, Overlay, OwnFolder};
-use super::path::{self, GuestPath, MAX_PATH_BYTES, PathError};
+use super::path::{self, GuestPath, PathError};
 use super::tree::{self, Device, Inode};
-use crate::program::File;
 
 /// Where a path led.
 pub(super) enum Place<'p> {
@@ -253,32 +252,6 @@ impl Overlay {
             Err(Errno::NotPermitted) => Err(taken()),
             Err(errno) => Ok(Err(errno)),
         }
-    }
-
-    /// The overlay's files that have a name, by their paths from the root, in order. One whose path is longer than a
-    /// guest could write is left out: nested folders could otherwise make the paths larger than all files.
-    pub(super) fn own_files(&mut self) -> Vec<File> {
-        let mut files = Vec::new();
-        let mut folders = vec![(String::new(), Inode::ROOT)];
-        while let Some((folder_path, folder)) = folders.pop() {
-            let mut after = None;
-            while let Some((name, inode)) = self.next_entry(folder, after.as_deref()) {
-                let path = format!("{folder_path}/{name}");
-                after = Some(name);
-                if path.len() > MAX_PATH_BYTES {
-                    continue;
-                }
-                match self.nodes.get(&inode).map(|node| &node.body) {
-                    Some(Body::File(content)) => files.push(File { path, content: content.clone() }),
-                    Some(Body::Folder(_)) => folders.push((path, inode)),
-                    // Something below may differ from the tree even if the folder does not.
-                    None if self.tree.folder(inode).is_some() => folders.push((path, inode)),
-                    None => {}
-                }
-            }
-        }
-        files.sort_by(|one, other| one.path.cmp(&other.path));
-        files
     }
 
     /// The first entry of a folder by name, or the first after `after`.

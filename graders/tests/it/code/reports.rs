@@ -80,6 +80,9 @@ fn a_failed_case_is_shown_and_a_hidden_one_not_told() {
     let hidden = verdict(&grader, &json!([{"assert": "assert wrong"}])).detail;
     assert_eq!(hidden["error"], "AssertionError");
     assert!(!Value::Object(hidden).to_string().contains("42"));
+    let hidden = verdict(&grader, &json!([{"assert": "lines"}])).detail;
+    assert_eq!(hidden["error"], "AssertionError");
+    assert!(!Value::Object(hidden).to_string().contains("42"));
     let hidden = verdict(&grader, &json!([{"assert": "raise"}])).detail;
     assert_eq!(hidden["error"], "KeyError");
 }

@@ -89,6 +89,24 @@ fn other_forms_are_read() {
 }
 
 #[test]
+fn public_and_hidden_lists_are_read() {
+    let sides = |value: &Value| {
+        let verdict = run(&json!({"type": "code"}), &tests(value), PROGRAM).0.unwrap();
+        (verdict.score, verdict.detail["public"]["cases"].clone(), verdict.detail["hidden"]["cases"].clone())
+    };
+    let live = json!({"public_test_cases": "[{\"input\": \"a\", \"output\": \"a\", \"testtype\": \"stdin\"}]",
+        "private_test_cases": [{"input": "b", "output": "b", "testtype": "stdin"}, {"input": "c", "output": "c"}],
+        "metadata": "{}"});
+    assert_eq!(sides(&live), (Some(1.0), json!(1), json!(2)));
+    let call = json!({"public_test_cases": [{"input": "[1]\n2", "output": "[1]", "testtype": "functional"}],
+        "metadata": {"func_name": "f"}});
+    assert_eq!(run(&json!({"type": "code"}), &tests(&call), PROGRAM).1.called[0].entry_point, "f");
+    let contest = json!({"public_tests": {"input": ["a"], "output": ["a"]}, "private_tests": {"input": [], "output": []},
+        "generated_tests": {"input": ["b", "c"], "output": ["b", "x"]}});
+    assert_eq!(sides(&contest), (Some(0.0), json!(1), json!(2)));
+}
+
+#[test]
 fn faults_are_shown_where_they_stand_in_other_forms() {
     let grader = json!({"type": "code"});
     for (tests, pointer) in [
@@ -116,6 +134,13 @@ fn faults_are_shown_where_they_stand_in_other_forms() {
         (json!({"test_cases": [{"input": "1", "output": "1", "type": "x"}]}), "/tests/test_cases/0/type"),
         (json!({"test_cases": [{"input": "1", "output": "1", "weight": 0}]}), "/tests/test_cases/0/weight"),
         (json!({"test_cases": [{"input": "1", "output": "1", "type": "functional"}]}), "/tests/fn_name"),
+        (json!({"public_test_cases": "eJx="}), "/tests/public_test_cases"),
+        (json!({"private_test_cases": [{"input": 1, "output": "1"}]}), "/tests/private_test_cases/0/input"),
+        (json!({"public_test_cases": [], "metadata": 1}), "/tests/metadata"),
+        (json!({"public_test_cases": []}), "/tests/public_test_cases"),
+        (json!({"public_tests": {"input": ["1"], "output": []}}), "/tests/public_tests/output"),
+        (json!({"generated_tests": {"input": ["1"], "output": [1]}}), "/tests/generated_tests/output/0"),
+        (json!({"public_tests": []}), "/tests/public_tests"),
     ] {
         let error = refusal(&grader, &tests);
         assert_eq!(error.pointer, pointer, "{error}: {tests}");

@@ -408,6 +408,26 @@ fn given_files_are_where_they_should_be() {
 }
 
 #[test]
+fn deeply_nested_files_are_not_listed() {
+    let mut guest = guest();
+    let mut folder = 3;
+    for _ in 0..600 {
+        let path = guest.path(folder, "n");
+        guest.call(|world, memory| world.path_create_directory(memory, path)).unwrap();
+        let next = guest.open_at(folder, "n", FOLDER, READ, 0).unwrap();
+        guest.open_at(folder, "file", CREATE | EXCLUSIVE, WRITE, 0).and_then(|fd| guest.close(fd)).unwrap();
+        if folder != 3 {
+            guest.close(folder).unwrap();
+        }
+        folder = next;
+    }
+    let paths: Vec<String> = guest.world.files().into_iter().map(|file| file.path).collect();
+    assert!(paths.iter().all(|path| path.len() <= 1024));
+    assert_eq!(paths.len(), 2 + 510, "the given two, and those whose path has at most a kilobyte");
+    guest.check_quota();
+}
+
+#[test]
 fn a_tree_without_files_has_what_every_tree_has() {
     let mut guest = Guest::new(super::WorldConfig { tree: std::sync::Arc::new(tree(&[])), ..config() });
     assert_eq!(guest.list("/").unwrap(), ["dev", "proc", "tmp"]);

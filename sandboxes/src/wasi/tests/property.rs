@@ -126,6 +126,9 @@ fn the_quota_is_exact_and_never_exceeded() {
             })
             .sum();
         assert_eq!(named, files, "{seed}: a file without a name is left");
+        for file in guest.world.files() {
+            assert_eq!(guest.world.file(&file.path), Some(file.content.as_slice()), "{seed}: {}", file.path);
+        }
     }
     assert!(n_refused > 100, "the limits are too wide for this test: {n_refused}");
 }
