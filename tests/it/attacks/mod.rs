@@ -15,7 +15,7 @@ use sandboxes::{GuestOptions, Guests, Sandbox};
 
 use tables::{Row, Table};
 
-/// What SANDBOX.md's catalogue of attacks counts: verdict forgery, limits, escape.
+/// The vectors of the catalogue in `sandboxes/README.md`: verdict forgery, limits, escape.
 const VECTORS: [(char, u32); 3] = [('A', 20), ('B', 18), ('C', 7)];
 
 const LANGUAGES: [&str; 3] = ["cpp", "javascript", "python"];
