@@ -79,8 +79,8 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
         files.insert(runtime_object(name), object);
     }
     (workshop.progress)("compiling the standard headers");
-    let header = own(compiler.header(Dialect::Cpp, &HeaderSet::of(ALL_HEADERS_SOURCE).source()))?;
-    write_whole(&workshop.folder.join(ALL_HEADERS), &header)?;
+    let header = own(compiler.header(Dialect::Cpp, HeaderSet::of(ALL_HEADERS_SOURCE).source()))?;
+    write_whole(&workshop.folder.join(ALL_HEADERS), &header.compiled)?;
     write_whole(&workshop.folder.join(TREE), &archive(&files)?)?;
     Ok(())
 }

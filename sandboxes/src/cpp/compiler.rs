@@ -35,6 +35,15 @@ const OBJECT: &str = "/tmp/main.o";
 /// Where the compiler finds a precompiled header.
 const HEADER: &str = "/tmp/header.pch";
 
+/// Where the source of that is.
+const HEADER_SOURCE: &str = "/tmp/header.h";
+
+/// Headers that were compiled ahead.
+pub(super) struct Header {
+    pub(super) source: String,
+    pub(super) compiled: Vec<u8>,
+}
+
 /// The compiler, ready to be started.
 pub(super) struct Compiler {
     machine: Arc<Machine>,
@@ -70,10 +79,19 @@ impl Compiler {
     }
 
     /// Compiles a program and links it.
-    pub(super) fn module(&self, dialect: Dialect, source: &str, header: Option<&[u8]>) -> Compiled<Vec<u8>> {
+    pub(super) fn module(
+        &self,
+        dialect: Dialect,
+        source: &str,
+        header: Option<&Header>,
+    ) -> Compiled<Vec<u8>> {
         let mut files = vec![file(dialect.source_name(), source.as_bytes())];
-        files.extend(header.map(|header| file(HEADER, header)));
-        let header = header.map(|_| HEADER);
+        let header = header.map(|header| {
+            // The compiler compares the header's source with what it was when it was compiled.
+            files.push(file(HEADER_SOURCE, header.source.as_bytes()));
+            files.push(file(HEADER, &header.compiled));
+            HEADER
+        });
         let args = dialect.compile_args(Product::Object, header, dialect.source_name(), OUTPUT);
         let object = match self.run(args, files, COMPILE_FUEL)? {
             Ok(object) => object,
@@ -88,10 +106,10 @@ impl Compiler {
     }
 
     /// Compiles headers ahead of the programs that include them.
-    pub(super) fn header(&self, dialect: Dialect, source: &str) -> Compiled<Vec<u8>> {
-        const NAME: &str = "/gavel/header.h";
-        let args = dialect.compile_args(Product::Header, None, NAME, OUTPUT);
-        self.run(args, vec![file(NAME, source.as_bytes())], OWN_FUEL)
+    pub(super) fn header(&self, dialect: Dialect, source: String) -> Compiled<Header> {
+        let args = dialect.compile_args(Product::Header, None, HEADER_SOURCE, OUTPUT);
+        let compiled = self.run(args, vec![file(HEADER_SOURCE, source.as_bytes())], OWN_FUEL)?;
+        Ok(compiled.map(|compiled| Header { source, compiled }))
     }
 
     /// Runs the tool once and takes its result.
