@@ -97,7 +97,9 @@ impl Compiler {
             Ok(object) => object,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.run(dialect.link_args(OBJECT, OUTPUT), vec![file(OBJECT, &object)], COMPILE_FUEL)
+        let args = dialect.link_args(source, OBJECT, OUTPUT);
+        let linked = self.run(args, vec![file(OBJECT, &object)], COMPILE_FUEL)?;
+        Ok(linked.map_err(|Refusal(message)| Refusal(without_warnings(&message))))
     }
 
     /// Compiles a source of our own to an object, with the files beside it.
@@ -163,6 +165,17 @@ fn file(path: &str, content: &[u8]) -> File {
     File { path: path.to_owned(), content: content.to_vec() }
 }
 
+/// The linker warns of what is as it should be: that our runtime's functions are not the library's.
+fn without_warnings(said: &str) -> String {
+    let mut in_warning = false;
+    let mut kept = said.lines().filter(|line| {
+        in_warning = line.starts_with("wasm-ld: warning") || in_warning && line.starts_with(">>>");
+        !in_warning && !line.is_empty()
+    });
+    let first = kept.next().unwrap_or_default().to_owned();
+    kept.fold(first, |text, line| text + "\n" + line)
+}
+
 /// What the compiler said, cut to a bounded length, with our own reason after it.
 fn message(said: &[u8], reason: &str) -> String {
     let said = String::from_utf8_lossy(said);
@@ -183,7 +196,13 @@ fn message(said: &[u8], reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MESSAGE_BYTES, message};
+    use super::{MESSAGE_BYTES, message, without_warnings};
+
+    #[test]
+    fn warnings_of_the_linker_are_left_out() {
+        let said = "wasm-ld: warning: mismatch: f\n>>> defined as A\n>>> defined as B\n\nwasm-ld: error: undefined: g\n>>> here";
+        assert_eq!(without_warnings(said), "wasm-ld: error: undefined: g\n>>> here");
+    }
 
     #[test]
     fn a_message_is_cut_between_characters() {
