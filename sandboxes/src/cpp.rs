@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use self::compiler::{Compiler, Fault, Refusal};
+use self::compiler::{Compiler, Fault, Header, Refusal};
 use self::dialect::{Dialect, STACK_BYTES};
 use self::headers::HeaderSet;
 use self::kept::Kept;
@@ -57,7 +57,7 @@ struct Cpp {
     compiler: Compiler,
     /// What a program sees besides its own files: nothing.
     empty: Arc<Tree>,
-    headers: Kept<HeaderSet, Vec<u8>>,
+    headers: Kept<HeaderSet, Header>,
     programs: Kept<(Dialect, String), Result<Binary, Refusal>>,
 }
 
@@ -78,7 +78,9 @@ impl Cpp {
         let all = std::fs::read(folder.join(build::ALL_HEADERS))
             .map_err(|error| broken(build::ALL_HEADERS, error.to_string()))?;
         let bytes = all.len();
-        headers.put(&HeaderSet::of(build::ALL_HEADERS_SOURCE), all, bytes);
+        let set = HeaderSet::of(build::ALL_HEADERS_SOURCE);
+        let header = Header { source: set.source(), compiled: all };
+        headers.put(&set, header, bytes);
         Ok(Self {
             compiler: Compiler::new(Arc::clone(&machine), tool, tree),
             machine,
@@ -111,13 +113,13 @@ impl Cpp {
             Dialect::Cpp => Some(HeaderSet::of(source)).filter(|headers| !headers.is_empty()),
         };
         let header = headers.map(|headers| self.header(&headers)).transpose()?;
-        self.compiler.module(dialect, source, header.as_ref().map(|header| header.as_slice()))
+        self.compiler.module(dialect, source, header.as_deref())
     }
 
-    fn header(&self, headers: &HeaderSet) -> Result<Arc<Vec<u8>>, Fault> {
-        self.headers.get(headers, || match self.compiler.header(Dialect::Cpp, &headers.source())? {
+    fn header(&self, headers: &HeaderSet) -> Result<Arc<Header>, Fault> {
+        self.headers.get(headers, || match self.compiler.header(Dialect::Cpp, headers.source())? {
             Ok(header) => {
-                let bytes = header.len();
+                let bytes = header.compiled.len();
                 Ok((header, bytes))
             }
             // The headers are the library's own: that they do not compile is no fault of the program.

@@ -41,6 +41,7 @@ const RUNTIME: &[(&str, Dialect, &str)] = &[
     ("abort", Dialect::C, include_str!("../../cpp/runtime/abort.c")),
     ("exceptions", Dialect::Cpp, include_str!("../../cpp/runtime/exceptions.cpp")),
     ("library", Dialect::Cpp, include_str!("../../cpp/runtime/library.cpp")),
+    ("narrow", Dialect::C, include_str!("../../cpp/runtime/narrow.c")),
     ("start", Dialect::Cpp, include_str!("../../cpp/runtime/start.cpp")),
     ("streams", Dialect::Cpp, include_str!("../../cpp/runtime/streams.cpp")),
     ("terminate", Dialect::Cpp, include_str!("../../cpp/runtime/terminate.cpp")),
@@ -57,6 +58,7 @@ pub(super) const SOURCES: &[&str] = &[
     RUNTIME[3].2,
     RUNTIME[4].2,
     RUNTIME[5].2,
+    RUNTIME[6].2,
     RUNTIME_HEADER,
 ];
 
@@ -79,8 +81,8 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
         files.insert(runtime_object(name), object);
     }
     (workshop.progress)("compiling the standard headers");
-    let header = own(compiler.header(Dialect::Cpp, &HeaderSet::of(ALL_HEADERS_SOURCE).source()))?;
-    write_whole(&workshop.folder.join(ALL_HEADERS), &header)?;
+    let header = own(compiler.header(Dialect::Cpp, HeaderSet::of(ALL_HEADERS_SOURCE).source()))?;
+    write_whole(&workshop.folder.join(ALL_HEADERS), &header.compiled)?;
     write_whole(&workshop.folder.join(TREE), &archive(&files)?)?;
     Ok(())
 }

@@ -35,6 +35,15 @@ const OBJECT: &str = "/tmp/main.o";
 /// Where the compiler finds a precompiled header.
 const HEADER: &str = "/tmp/header.pch";
 
+/// Where the source of that is.
+const HEADER_SOURCE: &str = "/tmp/header.h";
+
+/// Headers that were compiled ahead.
+pub(super) struct Header {
+    pub(super) source: String,
+    pub(super) compiled: Vec<u8>,
+}
+
 /// The compiler, ready to be started.
 pub(super) struct Compiler {
     machine: Arc<Machine>,
@@ -70,16 +79,27 @@ impl Compiler {
     }
 
     /// Compiles a program and links it.
-    pub(super) fn module(&self, dialect: Dialect, source: &str, header: Option<&[u8]>) -> Compiled<Vec<u8>> {
+    pub(super) fn module(
+        &self,
+        dialect: Dialect,
+        source: &str,
+        header: Option<&Header>,
+    ) -> Compiled<Vec<u8>> {
         let mut files = vec![file(dialect.source_name(), source.as_bytes())];
-        files.extend(header.map(|header| file(HEADER, header)));
-        let header = header.map(|_| HEADER);
+        let header = header.map(|header| {
+            // The compiler compares the header's source with what it was when it was compiled.
+            files.push(file(HEADER_SOURCE, header.source.as_bytes()));
+            files.push(file(HEADER, &header.compiled));
+            HEADER
+        });
         let args = dialect.compile_args(Product::Object, header, dialect.source_name(), OUTPUT);
         let object = match self.run(args, files, COMPILE_FUEL)? {
             Ok(object) => object,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.run(dialect.link_args(OBJECT, OUTPUT), vec![file(OBJECT, &object)], COMPILE_FUEL)
+        let args = dialect.link_args(source, OBJECT, OUTPUT);
+        let linked = self.run(args, vec![file(OBJECT, &object)], COMPILE_FUEL)?;
+        Ok(linked.map_err(|Refusal(message)| Refusal(without_warnings(&message))))
     }
 
     /// Compiles a source of our own to an object, with the files beside it.
@@ -88,10 +108,10 @@ impl Compiler {
     }
 
     /// Compiles headers ahead of the programs that include them.
-    pub(super) fn header(&self, dialect: Dialect, source: &str) -> Compiled<Vec<u8>> {
-        const NAME: &str = "/gavel/header.h";
-        let args = dialect.compile_args(Product::Header, None, NAME, OUTPUT);
-        self.run(args, vec![file(NAME, source.as_bytes())], OWN_FUEL)
+    pub(super) fn header(&self, dialect: Dialect, source: String) -> Compiled<Header> {
+        let args = dialect.compile_args(Product::Header, None, HEADER_SOURCE, OUTPUT);
+        let compiled = self.run(args, vec![file(HEADER_SOURCE, source.as_bytes())], OWN_FUEL)?;
+        Ok(compiled.map(|compiled| Header { source, compiled }))
     }
 
     /// Runs the tool once and takes its result.
@@ -145,6 +165,17 @@ fn file(path: &str, content: &[u8]) -> File {
     File { path: path.to_owned(), content: content.to_vec() }
 }
 
+/// The linker warns of what is as it should be: that our runtime's functions are not the library's.
+fn without_warnings(said: &str) -> String {
+    let mut in_warning = false;
+    let mut kept = said.lines().filter(|line| {
+        in_warning = line.starts_with("wasm-ld: warning") || in_warning && line.starts_with(">>>");
+        !in_warning && !line.is_empty()
+    });
+    let first = kept.next().unwrap_or_default().to_owned();
+    kept.fold(first, |text, line| text + "\n" + line)
+}
+
 /// What the compiler said, cut to a bounded length, with our own reason after it.
 fn message(said: &[u8], reason: &str) -> String {
     let said = String::from_utf8_lossy(said);
@@ -165,7 +196,13 @@ fn message(said: &[u8], reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MESSAGE_BYTES, message};
+    use super::{MESSAGE_BYTES, message, without_warnings};
+
+    #[test]
+    fn warnings_of_the_linker_are_left_out() {
+        let said = "wasm-ld: warning: mismatch: f\n>>> defined as A\n>>> defined as B\n\nwasm-ld: error: undefined: g\n>>> here";
+        assert_eq!(without_warnings(said), "wasm-ld: error: undefined: g\n>>> here");
+    }
 
     #[test]
     fn a_message_is_cut_between_characters() {

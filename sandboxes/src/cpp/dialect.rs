@@ -139,6 +139,15 @@ const LINK_AFTER: &[&str] = &[
 /// The parts of our runtime that every C++ program is linked with, by the names of their sources.
 const RUNTIME: &[&str] = &["start", "exceptions", "terminate", "library", "streams", "abort"];
 
+/// The part that stands in for seldom used parts of the library, and the words of which a program has at least one
+/// in its text if it uses any of these.
+const NARROW: &str = "narrow";
+const WIDE: &[&str] = &[
+    "codecvt", "convert", "ctype", "facet", "filesystem", "format", "locale", "money", "time_get", "get_time", "wbuf",
+    "wcerr", "wchar", "wcin", "wclog", "wcout", "wfstream", "wide", "wifstream", "wio", "wistr", "wofstream", "wostr",
+    "wregex", "wstr", "##",
+];
+
 /// Where the object of a part of our runtime is.
 pub(super) fn runtime_object(name: &str) -> String {
     format!("/gavel/lib/{name}.o")
@@ -198,15 +207,20 @@ impl Dialect {
         args
     }
 
-    /// The linker's arguments, first to last.
-    pub(super) fn link_args(self, object: &str, output: &str) -> Vec<String> {
+    /// The linker's arguments for the object of `source`, first to last.
+    pub(super) fn link_args(self, source: &str, object: &str, output: &str) -> Vec<String> {
         let mut args: Vec<String> = LINK.iter().map(|&arg| arg.to_owned()).collect();
         args.push(format!("stack-size={STACK_BYTES}"));
         match self {
             Self::C => {
                 args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")])
             }
-            Self::Cpp => args.extend(RUNTIME.iter().map(|name| runtime_object(name))),
+            Self::Cpp => {
+                if !WIDE.iter().any(|word| source.contains(word)) {
+                    args.push(runtime_object(NARROW));
+                }
+                args.extend(RUNTIME.iter().map(|name| runtime_object(name)));
+            }
         }
         args.push(object.to_owned());
         if self == Self::Cpp {
