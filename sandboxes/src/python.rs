@@ -62,7 +62,8 @@ impl Guest for Python {
     }
 
     fn call(&self, program: &Program, call: &Call, limits: &Limits) -> Result<Execution, SandboxError> {
-        let mut session = self.start(Input { stdin: &[], files: &program.files }, limits, Job::call(program, call))?;
+        let mut session =
+            self.start(Input { stdin: &[], files: &program.files }, limits, Job::call(program, call))?;
         let last = session.enter(self.interpreter.entries.main);
         let report = session.take_report();
         let mut execution = session.finish(last, report.as_deref())?;

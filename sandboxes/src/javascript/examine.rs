@@ -117,8 +117,12 @@ fn passed_on(text: &[u8]) -> Vec<u8> {
         Ok(_) => "not an answer".to_owned(),
         Err(message) => message,
     };
-    let error =
-        Datum::Error { class: "TypeError".to_owned(), name: "TypeError".to_owned(), message, fields: Vec::new() };
+    let error = Datum::Error {
+        class: "TypeError".to_owned(),
+        name: "TypeError".to_owned(),
+        message,
+        fields: Vec::new(),
+    };
     Datum::List(vec![Datum::Text("throw".to_owned()), error]).write().into_bytes()
 }
 

@@ -96,7 +96,9 @@ fn value(json: &serde_json::Value) -> Value {
         serde_json::Value::Number(number) if number.is_f64() && !number.to_string().contains(['.', 'e']) => {
             Value::Int(number.to_string())
         }
-        serde_json::Value::Number(number) if number.is_f64() => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        serde_json::Value::Number(number) if number.is_f64() => {
+            Value::Float(number.as_f64().unwrap_or(f64::NAN))
+        }
         serde_json::Value::Number(number) => Value::Int(number.to_string()),
         serde_json::Value::String(text) => Value::Text(text.clone()),
         serde_json::Value::Array(items) => Value::List(items.iter().map(value).collect()),
@@ -164,7 +166,10 @@ fn examinations_come_out_as_they_should() {
         };
         if outcome != row.outcome {
             let said = String::from_utf8_lossy(&examination.tests.stderr);
-            wrong.push(format!("{}: {:?} {:?}\n{said}", row.name, examination.outcome, examination.program.ending));
+            wrong.push(format!(
+                "{}: {:?} {:?}\n{said}",
+                row.name, examination.outcome, examination.program.ending
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
@@ -210,7 +215,7 @@ fn too_much_memory_ends_a_program() {
         "new ArrayBuffer(1 << 28)",
         "'x'.repeat(1 << 28)",
         "const a = []; for (;;) a.push([a.length])",
-        "let s = 'ab'; for (;;) s += s",
+        "const m = new Map(); for (;;) m.set({}, {})",
     ] {
         assert_eq!(ending(source), Ending::OutOfMemory, "{source}");
     }
@@ -222,7 +227,9 @@ fn too_much_memory_ends_a_program() {
 fn other_ends_have_their_names() {
     assert_eq!(ending("for (;;) console.log('x'.repeat(100))"), Ending::OutputLimit);
     assert_eq!(ending("for (;;) process.stdout.write(Buffer.alloc(100))"), Ending::OutputLimit);
-    assert!(matches!(ending("let x = ;"), Ending::CompileError { message } if message.contains("SyntaxError")));
+    assert!(
+        matches!(ending("let x = ;"), Ending::CompileError { message } if message.contains("SyntaxError"))
+    );
     assert_eq!(ending("require('lodash')"), Ending::MissingModule { name: "lodash".to_owned() });
     assert_eq!(ending("import _ from 'lodash'"), Ending::MissingModule { name: "lodash".to_owned() });
     assert_eq!(ending("try { require('lodash') } catch {}"), Ending::Exited { code: 0 });
@@ -248,7 +255,9 @@ fn deep_recursion_is_an_error_that_can_be_caught() {
         "let o = {}; for (let i = 0; i < 100000; i++) o = { o }; structuredClone(o)",
     ];
     for source in sources {
-        let caught = format!("try {{ {source} }} catch (e) {{ console.log(e instanceof Error) }}\nconsole.log([3, 1, 2].sort(), JSON.stringify({{ a: 1 }}))");
+        let caught = format!(
+            "try {{ {source} }} catch (e) {{ console.log(e instanceof Error) }}\nconsole.log([3, 1, 2].sort(), JSON.stringify({{ a: 1 }}))"
+        );
         let limits = Limits { time: Duration::from_secs(20), ..LIMITS };
         let execution = guests().run(&program(&caught), b"", &limits).expect("the sandbox works");
         let said = String::from_utf8_lossy(&execution.stdout);
@@ -259,7 +268,8 @@ fn deep_recursion_is_an_error_that_can_be_caught() {
 
 #[test]
 fn the_same_program_uses_the_same_fuel() {
-    let source = "const a = [...Array(1000).keys()].map(x => Math.random() * x); a.sort(); console.log(a, Date.now())";
+    let source =
+        "const a = [...Array(1000).keys()].map(x => Math.random() * x); a.sort(); console.log(a, Date.now())";
     let once = guests().run(&program(source), b"", &LIMITS).expect("the sandbox works");
     let again = guests().run(&program(source), b"", &LIMITS).expect("the sandbox works");
     assert_eq!((once.stdout, once.fuel_used), (again.stdout, again.fuel_used));

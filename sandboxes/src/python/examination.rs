@@ -119,7 +119,11 @@ fn outcome(tests: &Execution, report: Option<&[u8]>) -> Outcome {
         (Ending::Exited { .. }, Some(Report { outcome: Verdict::Broken, message })) => {
             Outcome::TestsBroken { message }
         }
-        (Ending::Exited { .. }, Some(Report { outcome: Verdict::Failed, message })) => Outcome::Failed { message },
-        (ending, _) => Outcome::Failed { message: format!("the tests did not come to their end: {ending:?}") },
+        (Ending::Exited { .. }, Some(Report { outcome: Verdict::Failed, message })) => {
+            Outcome::Failed { message }
+        }
+        (ending, _) => {
+            Outcome::Failed { message: format!("the tests did not come to their end: {ending:?}") }
+        }
     }
 }

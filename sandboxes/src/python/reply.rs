@@ -18,7 +18,9 @@ pub(super) fn returned(bytes: &[u8]) -> Result<Returned, String> {
         Value::List(values) if reader.rest().is_empty() => values,
         _ => return Err("it is not a list".to_owned()),
     };
-    let [value, Value::List(arguments)] = <[Value; 2]>::try_from(values).map_err(|_| "it is not two values")? else {
+    let [value, Value::List(arguments)] =
+        <[Value; 2]>::try_from(values).map_err(|_| "it is not two values")?
+    else {
         return Err("its second value is not a list".to_owned());
     };
     Ok(Returned { value, arguments })
@@ -121,8 +123,8 @@ impl Reader<'_> {
     }
 
     fn pair(&mut self) -> Result<(Value, Value), String> {
-        let [key, value] =
-            <[Value; 2]>::try_from(self.list(Self::value)?).map_err(|_| "an entry is not a pair".to_owned())?;
+        let [key, value] = <[Value; 2]>::try_from(self.list(Self::value)?)
+            .map_err(|_| "an entry is not a pair".to_owned())?;
         Ok((key, value))
     }
 
@@ -137,7 +139,8 @@ impl Reader<'_> {
         let text = self.string()?.unwrap_or_default();
         let digits: Option<Vec<u8>> =
             text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
-        let digits = digits.filter(|digits| digits.len().is_multiple_of(2)).ok_or("bytes are not hexadecimal")?;
+        let digits =
+            digits.filter(|digits| digits.len().is_multiple_of(2)).ok_or("bytes are not hexadecimal")?;
         Ok(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
     }
 
@@ -178,10 +181,16 @@ impl Reader<'_> {
         let digits = token.strip_prefix('-').unwrap_or(token);
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let is_plain = digits == "0" && token == "0" || !digits.starts_with('0');
-            return if is_plain { Ok(Value::Int(token.to_owned())) } else { Err("a number is damaged".to_owned()) };
+            return if is_plain {
+                Ok(Value::Int(token.to_owned()))
+            } else {
+                Err("a number is damaged".to_owned())
+            };
         }
         match token.parse::<f64>() {
-            Ok(number) if digits.starts_with(|first: char| first.is_ascii_digit()) => Ok(Value::Float(number)),
+            Ok(number) if digits.starts_with(|first: char| first.is_ascii_digit()) => {
+                Ok(Value::Float(number))
+            }
             _ => Err("a number is damaged".to_owned()),
         }
     }

@@ -141,7 +141,8 @@ impl Interpreter {
         let module = machine.load(&folder.join(CODE_FILE))?;
         let prepared = machine.prepare(&module, |_| Ok(()))?;
         let fault = |file: &str, message: String| MachineError::Load { path: folder.join(file), message };
-        let read = |file: &str| std::fs::read(folder.join(file)).map_err(|error| fault(file, error.to_string()));
+        let read =
+            |file: &str| std::fs::read(folder.join(file)).map_err(|error| fault(file, error.to_string()));
         let entries = serde_json::from_slice(&read(ENTRIES_FILE)?)
             .map_err(|error| fault(ENTRIES_FILE, error.to_string()))?;
         let library = zstd::decode_all(read(LIBRARY_FILE)?.as_slice())
@@ -191,7 +192,8 @@ fn linked(workshop: &Workshop<'_>) -> Result<Vec<u8>, InstallError> {
         let compressed = workshop.files.get(RUNTIME, &format!("libs/{name}.so.zst"))?;
         libraries.push((name, zstd::decode_all(compressed).map_err(build_error)?));
     }
-    let inputs: Vec<(&str, &[u8])> = libraries.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+    let inputs: Vec<(&str, &[u8])> =
+        libraries.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
     link::link(&inputs, STACK_BYTES, &EXPORTS).map_err(build_error)
 }
 
@@ -274,7 +276,9 @@ fn boot(
     match booted {
         Ok(0) => {}
         Ok(code) => {
-            return Err(InstallError::Build { message: format!("the boot script ended with {code}: {said}") });
+            return Err(InstallError::Build {
+                message: format!("the boot script ended with {code}: {said}"),
+            });
         }
         Err(stopped) => {
             let message = format!("the boot script did not end: {stopped:?}: {said}");
