@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Fuel for a millisecond of reference time.
-pub(crate) const FUEL_PER_MS: u64 = 10_000_000;
+pub(crate) const FUEL_PER_MS: u64 = 20_000_000;
 
 /// The longest text of a result, in bytes.
 const RESULT_MAX: usize = 16 << 20;
