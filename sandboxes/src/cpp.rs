@@ -10,6 +10,8 @@ mod compiler;
 mod dialect;
 mod headers;
 mod kept;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +35,10 @@ pub(crate) const KIND: Kind = Kind {
     sources: build::SOURCES,
     revision: 1,
     build: build::build,
+    trials: &[
+        (Language::C, "#include <stdio.h>\nint main(void) { puts(\"1\"); }"),
+        (Language::Cpp, "#include <iostream>\nint main() { std::cout << 1 << std::endl; }"),
+    ],
     open: |machine, folder| Ok(Box::new(Cpp::open(machine, folder)?)),
 };
 

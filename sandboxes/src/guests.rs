@@ -47,6 +47,8 @@ pub(crate) struct Kind {
     pub(crate) revision: u32,
     /// Builds what a run needs into an empty folder.
     pub(crate) build: fn(&mut Workshop<'_>) -> Result<(), InstallError>,
+    /// A program in each language that prints `1` and a line's end: what was built is tried with them.
+    pub(crate) trials: &'static [(Language, &'static str)],
     /// Opens what was built.
     pub(crate) open: fn(Arc<Machine>, &Path) -> Result<Box<dyn Guest>, MachineError>,
 }

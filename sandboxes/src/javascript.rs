@@ -6,22 +6,27 @@
 
 mod datum;
 mod engine;
+mod examine;
 mod host;
 mod layout;
 mod session;
 mod snapshot;
 mod source;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use self::datum::Datum;
-use self::session::{Session, failed};
+use self::session::Session;
 use self::snapshot::Interpreter;
 use crate::guests::{Guest, Kind};
 use crate::machine::{Budget, Machine, MachineError, Stopped};
-use crate::{Call, Ending, Execution, Language, Limits, Program, Returned, SandboxError};
+use crate::{
+    Call, Ending, Examination, Execution, Language, Limits, Program, Returned, SandboxError, TestProgram,
+};
 
 /// Fuel for a millisecond of reference time.
 pub(crate) const FUEL_PER_MS: u64 = 10_000_000;
@@ -37,6 +42,7 @@ pub(crate) const KIND: Kind = Kind {
     sources: snapshot::SOURCES,
     revision: 1,
     build: snapshot::build,
+    trials: &[(Language::JavaScript, "console.log(1)")],
     open,
 };
 
@@ -91,6 +97,15 @@ impl Guest for JavaScript {
         }
         Ok(execution)
     }
+
+    fn examine(
+        &self,
+        program: &Program,
+        tests: &TestProgram,
+        limits: &Limits,
+    ) -> Result<Examination, SandboxError> {
+        examine::examine(self, program, tests, limits)
+    }
 }
 
 /// What came of a call.
@@ -125,6 +140,7 @@ fn call_function(
     let name = engine.string(entry_point)?;
     let given = engine.string(&Datum::List(arguments).write())?;
     session.enter(entries.call, &[name, given])?;
+    let mut is_more = true;
     loop {
         let reply = session.enter(entries.state, &[])?;
         match session.engine().number(reply)? as i32 {
@@ -143,11 +159,8 @@ fn call_function(
                 return Ok(0);
             }
             // The function is asynchronous.
-            _ => {
-                if !session.turn()? {
-                    return session.finish_work();
-                }
-            }
+            _ if is_more => is_more = session.turn()?,
+            _ => return session.finish_work(),
         }
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod attacks;
 mod bad_input;
 mod cli;
 mod cli_sandbox;

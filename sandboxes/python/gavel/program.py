@@ -32,11 +32,25 @@ def report(**fields):
 def main():
     """Does what the host asks for. Comes back only when there is more to be asked for."""
     kind, *rest = plain.decode(channel.ask(channel.JOB).decode())
-    code = {"run": run, "call": call, "load": service.load, "test": examination.test}[kind](*rest)
+    code = _JOBS[kind](*rest)
     if code is not None:
         finish(code)
 
 
+def job(name):
+    """Makes a function one of those that the host asks for; it gives an exit code, or None to be asked for more."""
+
+    def register(function):
+        _JOBS[name] = function
+        return function
+
+    return register
+
+
+_JOBS = {}
+
+
+@job("run")
 def run(source, arguments):
     """Runs a program as `python3 main.py` would; gives its exit code."""
     sys.argv[:] = [FILE, *arguments]
@@ -63,6 +77,7 @@ def run(source, arguments):
     return leave(names, status, "__del__" in source)
 
 
+@job("call")
 def call(source, arguments, entry_point, positional, by_name):
     """Calls one function and reports what it returned; gives an exit code."""
     names, code = load(source, arguments)
@@ -220,7 +235,3 @@ def flush():
             # A stream that was closed has nothing to write.
             done = done and (stream is not _stdout or _stdout.closed)
     return done
-
-
-# They need this module themselves.
-from _gavel import examination, service  # noqa: E402

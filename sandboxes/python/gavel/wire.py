@@ -6,7 +6,6 @@ gets a handle of it. As in `plain`, every object of the JSON is a tag.
 """
 
 import json
-import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from datetime import date, datetime, time, timedelta

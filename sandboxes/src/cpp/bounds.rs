@@ -47,7 +47,9 @@ pub(super) fn measure(wasm: &[u8]) -> Result<Shape, String> {
                     at_most("a table", table.ty.initial, MAX_TABLE_ELEMENTS, "entries")?;
                 }
             }
-            Payload::CodeSectionStart { count, .. } => at_most("a program", count, MAX_FUNCTIONS, "functions")?,
+            Payload::CodeSectionStart { count, .. } => {
+                at_most("a program", count, MAX_FUNCTIONS, "functions")?
+            }
             Payload::CodeSectionEntry(body) => {
                 let bytes = body.range().len();
                 code_bytes += bytes;
@@ -66,9 +68,16 @@ pub(super) fn measure(wasm: &[u8]) -> Result<Shape, String> {
     Ok(shape)
 }
 
-fn at_most<N: PartialOrd + std::fmt::Display>(whose: &str, found: N, most: N, what: &str) -> Result<(), String> {
+fn at_most<N: PartialOrd + std::fmt::Display>(
+    whose: &str,
+    found: N,
+    most: N,
+    what: &str,
+) -> Result<(), String> {
     if found > most {
-        return Err(format!("the compiled program is too large: {whose} may have {most} {what}, not {found}"));
+        return Err(format!(
+            "the compiled program is too large: {whose} may have {most} {what}, not {found}"
+        ));
     }
     Ok(())
 }
@@ -83,7 +92,10 @@ mod tests {
             ("(module (memory 3))".to_owned(), Ok(3 << 16)),
             ("(module (func))".to_owned(), Ok(0)),
             (format!("(module (table {} funcref))", MAX_TABLE_ELEMENTS + 1), Err("100000 entries")),
-            (format!("(module (func (local {})))", "i32 ".repeat(MAX_LOCALS as usize + 1)), Err("local variables")),
+            (
+                format!("(module (func (local {})))", "i32 ".repeat(MAX_LOCALS as usize + 1)),
+                Err("local variables"),
+            ),
         ];
         for (text, expected) in rows {
             let measured = measure(&wat::parse_str(&text).unwrap()).map(|shape| shape.memory_bytes);

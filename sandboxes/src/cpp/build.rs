@@ -126,7 +126,10 @@ fn wanted(path: &str) -> bool {
     if path.contains('/') {
         return !path.starts_with("c++/v1/__cxx03/");
     }
-    path.starts_with("__std") || path.starts_with("std") || COMPILERS_OWN.contains(&path) || path == "__float_header_macro.h"
+    path.starts_with("__std")
+        || path.starts_with("std")
+        || COMPILERS_OWN.contains(&path)
+        || path == "__float_header_macro.h"
 }
 
 fn unpack(

@@ -127,11 +127,15 @@ impl Compiler {
             Err(Stopped::TimedOut) => return Err(Fault::TimedOut),
             Err(Stopped::Failed(message)) => return Err(Fault::Failed(message)),
             Err(Stopped::OutOfFuel) => "the program takes more time to compile than allowed".to_owned(),
-            Err(_) if usage.memory_denied => "the program takes more memory to compile than allowed".to_owned(),
+            Err(_) if usage.memory_denied => {
+                "the program takes more memory to compile than allowed".to_owned()
+            }
             Err(_) if world.files_were_full() => "the compiled program is larger than allowed".to_owned(),
             Err(Stopped::Exit(_)) => String::new(),
             Err(Stopped::OutputLimit) => "the compiler says more than allowed".to_owned(),
-            Err(Stopped::Trap(message)) => format!("the program is too deeply nested for the compiler: {message}"),
+            Err(Stopped::Trap(message)) => {
+                format!("the program is too deeply nested for the compiler: {message}")
+            }
         };
         Ok(Err(Refusal(message(&world.take_stderr(), &reason))))
     }

@@ -49,10 +49,8 @@ const COMMON: &[&str] = &[
     "/usr",
     "-ferror-limit",
     "8",
-    "-ftemplate-backtrace-limit",
-    "4",
-    "-fmacro-backtrace-limit",
-    "2",
+    "-ftemplate-backtrace-limit=4",
+    "-fmacro-backtrace-limit=2",
     "-fgnuc-version=4.2.1",
     "-vectorize-loops",
     "-vectorize-slp",
@@ -194,7 +192,9 @@ impl Dialect {
         if let Some(header) = header {
             args.extend(["-include-pch".to_owned(), header.to_owned()]);
         }
-        args.extend([product, "-main-file-name", input, "-o", output, "-x", language, input].map(str::to_owned));
+        args.extend(
+            [product, "-main-file-name", input, "-o", output, "-x", language, input].map(str::to_owned),
+        );
         args
     }
 
@@ -203,7 +203,9 @@ impl Dialect {
         let mut args: Vec<String> = LINK.iter().map(|&arg| arg.to_owned()).collect();
         args.push(format!("stack-size={STACK_BYTES}"));
         match self {
-            Self::C => args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")]),
+            Self::C => {
+                args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")])
+            }
             Self::Cpp => args.extend(RUNTIME.iter().map(|name| runtime_object(name))),
         }
         args.push(object.to_owned());

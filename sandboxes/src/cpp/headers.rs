@@ -56,7 +56,11 @@ fn next(text: &str) -> Option<(Option<&'static str>, &str)> {
     if let Some(comment) = text.strip_prefix("//") {
         let (line, after) = comment.split_once('\n')?;
         // A comment that is continued on the next line would hide what stands there.
-        return if line.trim_end().ends_with('\\') || line.ends_with("??/") { None } else { Some((None, after)) };
+        return if line.trim_end().ends_with('\\') || line.ends_with("??/") {
+            None
+        } else {
+            Some((None, after))
+        };
     }
     if let Some(comment) = text.strip_prefix("/*") {
         return comment.split_once("*/").map(|(_, after)| (None, after));
@@ -65,7 +69,11 @@ fn next(text: &str) -> Option<(Option<&'static str>, &str)> {
     if let Some(pragma) = directive.strip_prefix("pragma") {
         // Clang has its own and ignores GCC's, wherever they stand.
         let (line, after) = pragma.split_once('\n')?;
-        return if line.trim_start().starts_with("GCC") && !line.trim_end().ends_with('\\') { Some((None, after)) } else { None };
+        return if line.trim_start().starts_with("GCC") && !line.trim_end().ends_with('\\') {
+            Some((None, after))
+        } else {
+            None
+        };
     }
     let name = directive.strip_prefix("include")?.trim_start_matches([' ', '\t']).strip_prefix('<')?;
     let (name, after) = name.split_once('>')?;
@@ -81,8 +89,11 @@ mod tests {
 
     #[test]
     fn the_order_of_headers_makes_no_difference() {
-        let one = HeaderSet::of("#pragma GCC optimize(\"O3\")\n#include <vector>\n\n// Sum\n#  include <iostream>\r\nusing namespace std;");
-        let other = HeaderSet::of("/* a\n b */ #include<iostream>\n#include <vector>\n#include <vector>\nint x;");
+        let one = HeaderSet::of(
+            "#pragma GCC optimize(\"O3\")\n#include <vector>\n\n// Sum\n#  include <iostream>\r\nusing namespace std;",
+        );
+        let other =
+            HeaderSet::of("/* a\n b */ #include<iostream>\n#include <vector>\n#include <vector>\nint x;");
         assert_eq!(one, other);
         assert_eq!(one.source(), "#include <iostream>\n#include <vector>\n");
     }

@@ -28,13 +28,29 @@ pub(super) enum Datum {
     Object(Vec<(Datum, Datum)>),
     Map(Vec<(Datum, Datum)>),
     Set(Vec<Datum>),
-    Numbers { kind: String, items: Vec<Datum> },
+    Numbers {
+        kind: String,
+        items: Vec<Datum>,
+    },
     /// Milliseconds since 1970.
     Date(f64),
-    RegExp { source: String, flags: String },
-    Error { class: String, name: String, message: String, fields: Vec<(Datum, Datum)> },
+    RegExp {
+        source: String,
+        flags: String,
+    },
+    Error {
+        class: String,
+        name: String,
+        message: String,
+        fields: Vec<(Datum, Datum)>,
+    },
     /// A function, class or instance that stays where it is: whose it is, its number, what it is and its name.
-    Reference { owner: Owner, number: u32, kind: ReferenceKind, name: String },
+    Reference {
+        owner: Owner,
+        number: u32,
+        kind: ReferenceKind,
+        name: String,
+    },
     /// Anything else, by the name of its type.
     Opaque(String),
 }
@@ -106,7 +122,9 @@ impl Datum {
                     .list("v")?
                     .into_iter()
                     .map(|unit| match unit {
-                        Json::Number(unit) if unit.fract() == 0.0 && (0.0..65536.0).contains(&unit) => Some(unit as u16),
+                        Json::Number(unit) if unit.fract() == 0.0 && (0.0..65536.0).contains(&unit) => {
+                            Some(unit as u16)
+                        }
                         _ => None,
                     })
                     .collect::<Option<_>>()?,
@@ -426,7 +444,8 @@ impl Reader<'_> {
 
     fn number(&mut self) -> Option<f64> {
         let rest = self.text.get(self.at..)?;
-        let end = rest.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(rest.len());
         self.at += end;
         rest[..end].parse().ok().filter(|number: &f64| number.is_finite())
     }

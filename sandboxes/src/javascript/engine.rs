@@ -124,9 +124,7 @@ impl Engine<'_> {
     /// A value as text, as far as it is not longer than `most` bytes.
     pub(super) fn text(&mut self, value: Value, most: usize) -> Result<Option<String>, Stopped> {
         let length_address = self.allocate(4)?;
-        let address = self
-            .running
-            .call::<(u32, u32), u32>("qjs_get_string_len", (value, length_address))?;
+        let address = self.running.call::<(u32, u32), u32>("qjs_get_string_len", (value, length_address))?;
         let length = self.running.read(length_address, 4)?.try_into().map_or(0, u32::from_le_bytes);
         self.release(length_address)?;
         if address == 0 {

@@ -58,7 +58,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         |mut caller: Caller<'_, State>, promise: u32, reason: u32, is_handled: u32| {
             let noted = enter(&mut caller, |world, bytes| {
                 world.charge_bytes(0)?;
-                layout::note_rejection(&mut Memory::new(bytes), promise, reason, is_handled).ok_or_else(broken)
+                layout::note_rejection(&mut Memory::new(bytes), promise, reason, is_handled)
+                    .ok_or_else(broken)
             })?;
             noted.map_err(|_| wasmtime::Error::new(wasmtime::Trap::MemoryOutOfBounds))
         },

@@ -82,7 +82,8 @@ impl Text<'_> {
                 bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes()
             }
             Self::Wide(bytes) => {
-                let units = bytes.chunks_exact(2).take(most).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+                let units =
+                    bytes.chunks_exact(2).take(most).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
                 char::decode_utf16(units)
                     .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
                     .collect::<String>()
@@ -162,9 +163,9 @@ impl<'m> Memory<'m> {
     /// The number of an object's class; 0 for what is no object.
     pub(super) fn class(&self, address: u32) -> Option<i32> {
         match self.value(address)? {
-            (tag::OBJECT, object) => {
-                self.array(object.checked_add(OBJECT_CLASS)?).map(|class| i32::from(u16::from_le_bytes(class)))
-            }
+            (tag::OBJECT, object) => self
+                .array(object.checked_add(OBJECT_CLASS)?)
+                .map(|class| i32::from(u16::from_le_bytes(class))),
             _ => Some(0),
         }
     }
@@ -220,7 +221,12 @@ pub(super) const fn transfer_slot() -> u32 {
 }
 
 /// Notes that a promise was rejected and nobody handles it, or that somebody does now.
-pub(super) fn note_rejection(memory: &mut Memory<'_>, promise: u32, reason: u32, is_handled: u32) -> Option<()> {
+pub(super) fn note_rejection(
+    memory: &mut Memory<'_>,
+    promise: u32,
+    reason: u32,
+    is_handled: u32,
+) -> Option<()> {
     let count = memory.word(REJECTIONS)?;
     if count < REJECTIONS_MAX {
         let at = REJECTIONS + 4 + count * REJECTION_BYTES;

@@ -69,6 +69,7 @@ prelude![
     "modules.js",
     "wire.js",
     "program.js",
+    "examine.js",
     "globals.js",
 ];
 
@@ -107,6 +108,12 @@ entries! {
     call = "call",
     state = "state",
     outcome = "outcome",
+    examine = "examine",
+    verdict = "verdict",
+    fail_tests = "failTests",
+    refused_tests = "refusedTests",
+    serve = "serve",
+    served = "served",
     select_module = "selectModule",
     module_names = "moduleNames",
     seal = "seal",
@@ -147,7 +154,8 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     let code = workshop.machine.compile(&baked)?;
     let entries = serde_json::to_vec(&entries).map_err(broken)?;
     for (name, content) in [(CODE_FILE, &code), (ENTRIES_FILE, &entries)] {
-        std::fs::write(workshop.folder.join(name), content).map_err(|error| broken(format!("{name}: {error}")))?;
+        std::fs::write(workshop.folder.join(name), content)
+            .map_err(|error| broken(format!("{name}: {error}")))?;
     }
     Ok(())
 }

@@ -21,14 +21,20 @@ pub(super) fn argument(value: &Value) -> Option<Datum> {
             kind: "Uint8Array".to_owned(),
             items: bytes.iter().map(|byte| Datum::Number(f64::from(*byte))).collect(),
         },
-        Value::List(items) | Value::Tuple(items) => Datum::List(items.iter().map(argument).collect::<Option<_>>()?),
+        Value::List(items) | Value::Tuple(items) => {
+            Datum::List(items.iter().map(argument).collect::<Option<_>>()?)
+        }
         Value::Set(items) => Datum::Set(items.iter().map(argument).collect::<Option<_>>()?),
         Value::Map(pairs) => {
             let all = pairs
                 .iter()
                 .map(|(key, value)| Some((argument(key)?, argument(value)?)))
                 .collect::<Option<Vec<_>>>()?;
-            if pairs.iter().all(|(key, _)| matches!(key, Value::Text(_))) { Datum::Object(all) } else { Datum::Map(all) }
+            if pairs.iter().all(|(key, _)| matches!(key, Value::Text(_))) {
+                Datum::Object(all)
+            } else {
+                Datum::Map(all)
+            }
         }
         Value::Complex { .. } | Value::Opaque { .. } => return None,
     })
@@ -46,7 +52,9 @@ pub(super) fn returned(datum: Datum) -> Value {
         Datum::BigInt(digits) => Value::Int(digits),
         Datum::Text(text) => Value::Text(text),
         Datum::Units(_) => opaque("string with half a character"),
-        Datum::List(items) | Datum::Numbers { items, .. } => Value::List(items.into_iter().map(returned).collect()),
+        Datum::List(items) | Datum::Numbers { items, .. } => {
+            Value::List(items.into_iter().map(returned).collect())
+        }
         Datum::Set(items) => Value::Set(items.into_iter().map(returned).collect()),
         Datum::Object(pairs) | Datum::Map(pairs) => {
             Value::Map(pairs.into_iter().map(|(key, value)| (returned(key), returned(value))).collect())
