@@ -201,6 +201,7 @@ impl Fields {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "refusals travel in results, where they would be large")]
 fn refuse(faults: &[Fault]) -> Refusal {
     Box::new(detail(StatusCode::UNPROCESSABLE_ENTITY, &json!(faults)))
 }
