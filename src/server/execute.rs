@@ -36,6 +36,7 @@ const INLINE_REPLY_BYTES: usize = 1 << 16;
 #[derive(ToSchema)]
 #[schema(as = ExecuteRequest, example = json!({"language": "python", "source": "print(input()[::-1])", "stdin": "olleh"}))]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "describes the request to OpenAPI; it is never made")]
 pub enum ExecuteRequest {
     /// One program.
     One(ProgramInput),
@@ -136,7 +137,7 @@ struct SeveralReply {
 /// Either reply.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "describes the reply to OpenAPI")]
+#[expect(dead_code, clippy::large_enum_variant, reason = "describes the reply to OpenAPI")]
 enum AnyReply {
     One(OneReply),
     Several(SeveralReply),

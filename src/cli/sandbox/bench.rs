@@ -62,11 +62,11 @@ impl Bench {
                 at(&mut fresh, 0.5),
                 at(&mut fresh, 0.99)
             );
-            if let Some(command) = native {
+            if let Some([program, ..]) = native {
                 let (median, last) = (at(&mut processes, 0.5), at(&mut processes, 0.99));
                 println!(
                     "{name}: a process of {}: median {median:.2} ms, p99 {last:.2} ms; the sandbox is {:.1} times as fast, {:.1} at p99",
-                    command[0],
+                    program,
                     median / at(&mut fresh, 0.5),
                     last / at(&mut fresh, 0.99)
                 );

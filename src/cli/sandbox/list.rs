@@ -33,8 +33,8 @@ impl List {
         let widths: [usize; 5] = std::array::from_fn(width);
         for row in &rows {
             let cells = row.iter().zip(widths);
-            let line: String = cells.map(|(cell, width)| format!("{cell:width$}  ")).collect();
-            println!("{line}{}", row[5]);
+            let cells: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+            println!("{}  {}", cells.join("  "), row[5]);
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::validation::{Fields, detail};
+use super::validation::{Fields, Refusal, detail};
 use crate::judge::{Control, Errand, Executed, Input};
 use crate::server::admission::ReadBody;
 use crate::server::grade::CancelOnDrop;
@@ -138,7 +138,7 @@ pub async fn run_code(State(app): State<Arc<App>>, request: Request) -> Response
     // A body may be large: nothing for an async thread.
     let asked = match tokio::task::spawn_blocking(move || Asked::read(&bytes)).await {
         Ok(Ok(asked)) => asked,
-        Ok(Err(refusal)) => return refusal,
+        Ok(Err(refusal)) => return *refusal,
         Err(_) => return refused(&Problem::internal()),
     };
     let _room = match app.admission.completions(1) {
@@ -195,7 +195,7 @@ fn refused(problem: &Problem) -> Response {
 }
 
 impl Asked {
-    fn read(body: &Bytes) -> Result<Self, Response> {
+    fn read(body: &Bytes) -> Result<Self, Refusal> {
         let mut fields = Fields::read(body)?;
         let asked = Self {
             compile_timeout: fields.number("compile_timeout", DEFAULT_TIMEOUT),

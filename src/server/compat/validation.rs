@@ -23,6 +23,9 @@ struct Fault {
     msg: String,
 }
 
+/// The answer to a body that is not as it should be.
+pub(super) type Refusal = Box<Response>;
+
 /// A body's fields, and what was wrong with those that were looked at.
 #[derive(Debug)]
 pub(super) struct Fields {
@@ -32,7 +35,7 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Reads a body.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Response> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
         let fault = |kind, loc: Vec<Value>, msg: &str| refuse(&[Fault { kind, loc, msg: msg.to_owned() }]);
         if body.is_empty() {
             return Err(fault("missing", vec!["body".into()], "Field required"));
@@ -53,7 +56,7 @@ impl Fields {
     }
 
     /// The refusal, if anything was wrong.
-    pub(super) fn refusal(&self) -> Option<Response> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         (!self.faults.is_empty()).then(|| refuse(&self.faults))
     }
 
@@ -108,14 +111,14 @@ impl Fields {
         let parsed = match self.fields.remove(name) {
             None => return default,
             Some(Value::Number(number)) => number.as_f64(),
-            Some(Value::String(text)) => match text.trim().parse() {
-                Ok(number) => Some(number),
-                Err(_) => {
+            Some(Value::String(text)) => {
+                let Ok(number) = text.trim().parse() else {
                     let message = "Input should be a valid number, unable to parse string as a number";
                     self.fault("float_parsing", &[name.into()], message);
                     return default;
-                }
-            },
+                };
+                Some(number)
+            }
             Some(_) => None,
         };
         match parsed {
@@ -164,7 +167,7 @@ impl Fields {
             match item {
                 Value::String(text) => texts.push(text),
                 _ => {
-                    self.fault("string_type", &[name.into(), index.into()], "Input should be a valid string")
+                    self.fault("string_type", &[name.into(), index.into()], "Input should be a valid string");
                 }
             }
         }
@@ -198,8 +201,9 @@ impl Fields {
     }
 }
 
-fn refuse(faults: &[Fault]) -> Response {
-    detail(StatusCode::UNPROCESSABLE_ENTITY, &json!(faults))
+#[expect(clippy::unnecessary_box_returns, reason = "refusals travel in results, where they would be large")]
+fn refuse(faults: &[Fault]) -> Refusal {
+    Box::new(detail(StatusCode::UNPROCESSABLE_ENTITY, &json!(faults)))
 }
 
 /// An error reply as FastAPI shapes it.
