@@ -26,18 +26,22 @@ test: packages test-packages guest-packages
 	$(CARGO) test --workspace --locked
 
 # Side by side with what a user would pick instead; docs/PERFORMANCE.md has the numbers and what they mean.
-bench: packages
+bench: packages guest-packages
 	CARGO="$(CARGO)" sh benches/peer/install.sh
 	$(CARGO) bench --locked --bench http
 	$(CARGO) bench --locked --bench store
+	$(CARGO) run --quiet --locked --release -- sandbox install all
+	$(CARGO) bench --locked --bench sandbox
 	$(CARGO) bench --locked -p graders
 	$(CARGO) build --locked --release -p graders --example judge_pairs
 	$${GAVEL_PEER:-$$HOME/.cache/gavel/venv-bench}/bin/python graders/benches/equivalence.py \
 	  --gavel "$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/examples/judge_pairs"
 
-# Ten times more load than the server can take, for a minute.
+# Ten times more load than the server can take, for a minute; then a million runs of small programs.
 soak: packages
 	$(CARGO) bench --locked --bench http -- soak
+	$(CARGO) run --quiet --locked --release -- sandbox install python
+	$(CARGO) bench --locked --bench sandbox -- soak
 
 # Every parser of model output, SECONDS each; graders/fuzz/README.md says more.
 SECONDS ?= 600
