@@ -40,7 +40,7 @@ use crate::{Call, Ending, Examination, Execution, Language, Limits, Program, San
 ///
 /// An honest program which is within a limit natively has to be within it here, so the constant is near the upper
 /// end: above all but the last.
-pub(crate) const FUEL_PER_MS: u64 = 30_000_000;
+pub(crate) const FUEL_PER_MS: u64 = 24_000_000;
 
 /// The guest as it is registered.
 pub(crate) const KIND: Kind = Kind {
