@@ -32,7 +32,7 @@ WARM = """
 """.split()
 
 # Each after those that it needs.
-HARNESS = "channel nodes plain prelude system threads wire program service remote examination".split()
+HARNESS = "notation channel nodes plain prelude system threads wire program service remote examination".split()
 
 
 def streams():
@@ -72,7 +72,7 @@ def exercise():
 
     value = [1, 2.5, "x", None, True, (1, 2), {3}, {"a": [1]}, b"b", 1j]
     for _ in range(20):
-        assert plain.decode(plain.encode(*value).decode()) == value
+        assert plain.decode(plain.encode(*value)) == value
         json.loads(json.dumps({"a": [1, 2.5, None]}))
         code = compile("print(*sorted(map(int, '3 1 2'.split())), file=out)", "exercise", "exec")
         exec(code, {"__name__": "exercise", "out": io.StringIO()})

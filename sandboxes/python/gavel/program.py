@@ -8,10 +8,9 @@ import linecache
 import sys
 import traceback
 import types
-from json import JSONEncoder
 from posix import _exit
 
-from _gavel import channel, nodes, plain, prelude, threads
+from _gavel import channel, nodes, notation, plain, prelude, threads
 
 FILE = "main.py"
 NAME = "solution"
@@ -21,17 +20,16 @@ HERE = __file__.removesuffix("program.py")
 CALL_RECURSION = 50_000
 
 _stdout, _stderr = sys.stdout, sys.stderr
-_text = JSONEncoder().encode
 
 
 def report(**fields):
     """Tells the host something that the exit code cannot."""
-    channel.ask(channel.REPORT, _text(fields).encode("ascii"))
+    channel.ask(channel.REPORT, notation.write(fields))
 
 
 def main():
     """Does what the host asks for. Comes back only when there is more to be asked for."""
-    kind, *rest = plain.decode(channel.ask(channel.JOB).decode())
+    kind, *rest = plain.decode(channel.ask(channel.JOB))
     code = _JOBS[kind](*rest)
     if code is not None:
         finish(code)

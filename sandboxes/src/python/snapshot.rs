@@ -73,11 +73,12 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 25] = [
+const MODULES: [(&str, &str); 26] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
     ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
     ("_gavel/nodes.py", include_str!("../../python/gavel/nodes.py")),
+    ("_gavel/notation.py", include_str!("../../python/gavel/notation.py")),
     ("_gavel/plain.py", include_str!("../../python/gavel/plain.py")),
     ("_gavel/prelude.py", include_str!("../../python/gavel/prelude.py")),
     ("_gavel/program.py", include_str!("../../python/gavel/program.py")),

@@ -89,7 +89,11 @@ fn guests() -> &'static Guests {
 
 /// The limits of a row that is expected to end so.
 fn limits(expected: &str) -> Limits {
-    if expected.contains("out_of_fuel") { Limits { time: SHORT, ..LIMITS } } else { LIMITS }
+    if ["out_of_fuel", "OutOfFuel"].iter().any(|end| expected.contains(end)) {
+        Limits { time: SHORT, ..LIMITS }
+    } else {
+        LIMITS
+    }
 }
 
 /// An ending in the words of the tables: what kind it is, and what is known of it.
