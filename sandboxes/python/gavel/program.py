@@ -112,7 +112,8 @@ def load(source, arguments):
     module = types.ModuleType(NAME)
     sys.modules[NAME] = module
     names = vars(module)
-    names.update(__file__=FILE, __builtins__=prelude.BUILTINS)
+    names.update(__file__=FILE, __builtins__=builtins)
+    prelude.install()
     code = compiled(source, FILE)
     if code is None:
         return names, 1

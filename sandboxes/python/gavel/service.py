@@ -1,12 +1,13 @@
 """The program's side of an examination: does what its tests ask of it, one request at a time."""
 
+import builtins
 import io
 import marshal
 import operator
 import sys
 import types
 
-from _gavel import channel, nodes, prelude, program
+from _gavel import channel, nodes, program
 from _gavel.wire import Wire
 
 # Methods that tests may call by the syntax that stands for them.
@@ -162,7 +163,7 @@ def _make(code, name, defaults, by_name, cells, around):
     """A function that the tests handed over."""
     made = types.FunctionType(
         marshal.loads(code),
-        {**_program.names, **around, "__builtins__": prelude.BUILTINS, "__name__": "tests"},
+        {**_program.names, **around, "__builtins__": builtins, "__name__": "tests"},
         name,
         defaults,
         tuple(map(types.CellType, cells)),

@@ -122,6 +122,8 @@ fn outcome(tests: &Execution, report: Option<&[u8]>) -> Outcome {
         (Ending::Exited { .. }, Some(Report { outcome: Verdict::Failed, message })) => {
             Outcome::Failed { message }
         }
+        // The host's fault: it says nothing of anybody.
+        (Ending::TimedOut, _) => Outcome::TestsBroken { message: "the wall clock ran out".to_owned() },
         (ending, _) => {
             Outcome::Failed { message: format!("the tests did not come to their end: {ending:?}") }
         }
