@@ -47,7 +47,7 @@ def test(source, entry_point):
 
 def _outcome(source, entry_point):
     sys.argv[:] = [FILE]
-    tests.entry_point = entry_point
+    tests.entry_point, tests.source = entry_point, source
     main = sys.modules["__main__"]
     names = vars(main)
     names.clear()
@@ -70,7 +70,7 @@ def _outcome(source, entry_point):
         return _collected(names, source, entry_point)
     except SystemExit as error:
         status = program.exit_code(error)
-        if status == 0:
+        if status == 0 and _is_own(error.__traceback__):
             return "passed", ""
         return _failed(f"the tests exited with code {status}")
     except BaseException as error:
@@ -88,6 +88,24 @@ def _from_module(lookup, name):
     return found[0]
 
 
+# Where an exit of the tests may come from, besides the tests: `unittest.main()`, `exit()`.
+_EXITS = ("/unittest/", "_sitebuiltins", program.HERE)
+
+
+def _is_own(trace):
+    """Whether only the tests' own text led there, and no text that they evaluated: that may be the program's."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(trace)]
+    return all(file == FILE or any(part in file for part in _EXITS) for file in files)
+
+
+def _imports(trace, module):
+    """Whether the tests themselves import the module."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(trace)]
+    files = [file for file in files if "importlib" not in file]
+    named = rf"^[ \t]*(?:import|from)[ \t].*\b{re.escape(module)}\b"
+    return files[-1:] == [FILE] and re.search(named, tests.source, re.MULTILINE) is not None
+
+
 def _judged(error):
     error.__traceback__ = program.visible(error.__traceback__)
     shown = traceback.TracebackException.from_exception(error)
@@ -99,8 +117,9 @@ def _judged(error):
     message = message[0] if message else type(error).__name__
     own = not getattr(error, "__dict__", {}).get("_gavel_program")
     if own and isinstance(error, ModuleNotFoundError) and (missing := program.missing_module(error)):
-        return "broken", f"the tests need the module {missing}"
-    if own and isinstance(error, (SyntaxError, NotImplementedError)):
+        if _imports(error.__traceback__, missing):
+            return "broken", f"the tests need the module {missing}"
+    if own and isinstance(error, NotImplementedError):
         return "broken", message
     return _failed(message)
 

@@ -6,11 +6,12 @@ do not go over.
 
 import builtins
 import marshal
+import re
 import sys
 import types
 
-from _gavel import channel, program
-from _gavel.wire import Wire
+from _gavel import channel, prelude, program
+from _gavel.wire import MAX_DEPTH, MAX_ITEMS, SHARED, SPECIAL, Wire
 
 # These need a second operand, which goes over: only for objects that the tests made themselves.
 _OPERATORS = frozenset(
@@ -111,11 +112,18 @@ def _special(name):
 def _holds(container):
     """Whether it may be asked what it contains: one that a function returned might say anything."""
     name = type(container).__name__
-    return container.__dict__.get("_gavel_own") and name[:1].isupper() and name != tests.entry_point
+    if not container.__dict__.get("_gavel_own") or not name[:1].isupper() or name == tests.entry_point:
+        return False
+    # The tests have to name the class: a function that is one in truth makes objects that nobody asked for.
+    return re.search(rf"\b{re.escape(name)}\b", tests.source) is not None
 
 
 class Tests(Wire):
     """What is known of the program."""
+
+    # What the program may send can be sent back among other arguments.
+    max_depth = MAX_DEPTH + 30
+    max_items = 2 * MAX_ITEMS
 
     def __init__(self):
         super().__init__()
@@ -123,6 +131,7 @@ class Tests(Wire):
         self.numbers = {}
         self.broken = None
         self.entry_point = None
+        self.source = ""
 
     def ask(self, operation, *arguments, **by_name):
         """Has the program do something."""
@@ -175,7 +184,7 @@ class Tests(Wire):
                     builtin = RuntimeError
                 own = tuple(base for base in bases if issubclass(base, Exception))
                 return type(name, own or (RemoteError, builtin), {"__module__": program.NAME})
-            methods = {method: _special(method) for method in special if method.startswith("__")}
+            methods = {method: _special(method) for method in special if method in SPECIAL}
             own = tuple(base for base in bases if issubclass(base, Remote))
             return Kind(name, own or (Remote,), {"__module__": program.NAME, **methods})
         if kind == "function":
@@ -189,9 +198,8 @@ class Tests(Wire):
             return function
         if kind == "module":
             (name,) = rest
-            if name.partition(".")[0] not in sys.stdlib_module_names:
-                raise ImportError(f"the program's module {name} is not available to tests")
-            return __import__(name, fromlist=["_"])
+            # A module that the tests' side may have in its own right; of any other there is a handle.
+            return prelude.MODULES[name] if name in SHARED and name in prelude.MODULES else object.__new__(Remote)
         (cls,) = rest
         made = object.__new__(cls if isinstance(cls, type) and issubclass(cls, Remote) else Remote)
         return made

@@ -8,17 +8,7 @@ import sys
 import types
 
 from _gavel import channel, nodes, program
-from _gavel.wire import Wire
-
-# Methods that tests may call by the syntax that stands for them.
-SPECIAL = frozenset(
-    f"__{name}__"
-    for name in (
-        "len iter next reversed getitem setitem delitem call enter exit bool int float index round contains lt le gt ge"
-        " add sub mul truediv floordiv mod pow matmul and or xor neg pos invert abs"
-    ).split()
-)
-
+from _gavel.wire import SPECIAL, Wire
 
 class Program(Wire):
     """Its names, and what the other side has handles of."""

@@ -24,6 +24,15 @@ SHARED = frozenset(
     " statistics string typing".split()
 )
 
+# Methods that tests may call by the syntax that stands for them. Equality and hashes are not among them.
+SPECIAL = frozenset(
+    f"__{name}__"
+    for name in (
+        "len iter next reversed getitem setitem delitem call enter exit bool int float index round contains lt le gt ge"
+        " add sub mul truediv floordiv mod pow matmul and or xor neg pos invert abs"
+    ).split()
+)
+
 _SIMPLE = frozenset({int, str, bool, float, type(None)})
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 
@@ -35,12 +44,15 @@ class TooMuch(ValueError):
 class Wire:
     """Writes and reads values. The sides differ in what they do with what is not plain."""
 
+    max_depth = MAX_DEPTH
+    max_items = MAX_ITEMS
+
     def __init__(self):
         self.decode = notation.reader(self._untag)
 
     def encode(self, value):
         """JSON, as bytes."""
-        self._left = MAX_ITEMS
+        self._left = self.max_items
         return notation.write(self._tree(value, 0))
 
     def wrapped(self, value, depth):
@@ -55,8 +67,8 @@ class Wire:
         kind = type(value)
         if kind in _SIMPLE:
             return value
-        if depth > MAX_DEPTH:
-            raise TooMuch(f"a value is nested more than {MAX_DEPTH} deep")
+        if depth > self.max_depth:
+            raise TooMuch(f"a value is nested more than {self.max_depth} deep")
         if kind is list:
             return self._items(value, depth)
         if kind is tuple:
@@ -72,7 +84,7 @@ class Wire:
         values = list(values)
         self._left -= len(values)
         if self._left < 0:
-            raise TooMuch(f"a value has more than {MAX_ITEMS} items")
+            raise TooMuch(f"a value has more than {self.max_items} items")
         if _SIMPLE.issuperset(map(type, values)):
             return values
         return [self._tree(value, depth + 1) for value in values]
@@ -84,7 +96,7 @@ class Wire:
         values = list(islice(values, self._left + 1))
         self._left -= len(values)
         if self._left < 0:
-            raise TooMuch(f"a value has more than {MAX_ITEMS} items")
+            raise TooMuch(f"a value has more than {self.max_items} items")
         return values
 
     def _inherited(self, value, kind, depth):

@@ -143,9 +143,32 @@ const RUNTIME: &[&str] = &["start", "exceptions", "terminate", "library", "strea
 /// in its text if it uses any of these.
 const NARROW: &str = "narrow";
 const WIDE: &[&str] = &[
-    "codecvt", "convert", "ctype", "facet", "filesystem", "format", "locale", "money", "time_get", "get_time", "wbuf",
-    "wcerr", "wchar", "wcin", "wclog", "wcout", "wfstream", "wide", "wifstream", "wio", "wistr", "wofstream", "wostr",
-    "wregex", "wstr", "##",
+    "codecvt",
+    "convert",
+    "ctype",
+    "facet",
+    "filesystem",
+    "format",
+    "locale",
+    "money",
+    "time_get",
+    "get_time",
+    "wbuf",
+    "wcerr",
+    "wchar",
+    "wcin",
+    "wclog",
+    "wcout",
+    "wfstream",
+    "wide",
+    "wifstream",
+    "wio",
+    "wistr",
+    "wofstream",
+    "wostr",
+    "wregex",
+    "wstr",
+    "##",
 ];
 
 /// Where the object of a part of our runtime is.

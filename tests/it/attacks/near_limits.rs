@@ -115,7 +115,8 @@ fn verdicts_near_limits_are_the_same_idle_and_drowned() {
             .iter()
             .zip(idle.chunks(SIZES))
             .filter(|(_, found)| {
-                let within = found.iter().filter(|outcome| outcome.ending == Ending::Exited { code: 0 }).count();
+                let within =
+                    found.iter().filter(|outcome| outcome.ending == Ending::Exited { code: 0 }).count();
                 within == 0 || within == SIZES
             })
             .map(|(template, _)| template.name.as_str())
