@@ -166,6 +166,7 @@ async fn timeouts_are_seconds_of_reference_time() {
     let server = start().await;
     let rows = [
         (json!({}), "time: 10s", "memory_bytes: 1073741824"),
+        (json!({"run_timeout": 2, "compile_timeout": 3}), "wall: 14s", "memory_bytes: 1073741824"),
         (json!({"run_timeout": 0.1, "memory_limit_MB": 256}), "time: 100ms", "memory_bytes: 268435456"),
         (json!({"run_timeout": "2.5", "memory_limit_MB": "64"}), "time: 2.5s", "memory_bytes: 67108864"),
         (json!({"run_timeout": 0, "memory_limit_MB": 0}), "time: 1ms", "memory_bytes: 1073741824"),

@@ -74,6 +74,10 @@ const DEFAULT_MEMORY_MB: u64 = 1024;
 /// together; begun any later, nobody would be there for its result.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How much longer than both limits together a run may last on the clock: a little less than verl waits. Longer runs
+/// would be for nobody; the reply says then that the machine is too slow, which is no verdict.
+const MOST_WALL_BEYOND: Duration = Duration::from_secs(9);
+
 /// The reply.
 #[derive(Debug, Serialize)]
 struct RunCodeReply {
@@ -211,6 +215,20 @@ impl Asked {
         fields.refusal().map_or(Ok(asked), Err)
     }
 
+    fn limits(&self) -> Limits {
+        let time =
+            seconds(self.run_timeout).clamp(Duration::from_millis(1), Duration::from_millis(MAX_TIME_MS));
+        let memory_mb = u64::try_from(self.memory_limit_mb).ok().filter(|mb| *mb > 0);
+        let patience = seconds(self.compile_timeout) + seconds(self.run_timeout) + MOST_WALL_BEYOND;
+        Limits {
+            time,
+            wall: wall(time).min(patience),
+            memory_bytes: memory_mb.unwrap_or(DEFAULT_MEMORY_MB).min(MAX_MEMORY_MB) << 20,
+            output_bytes: MAX_OUTPUT_KB << 10,
+            files_bytes: MAX_FILES_KB << 10,
+        }
+    }
+
     /// The program to run, or why it cannot be.
     fn errand(self, control: Arc<Control>) -> Result<(Errand, Vec<FetchedPath>), String> {
         let language = language(&self.language).ok_or_else(|| {
@@ -222,7 +240,7 @@ impl Asked {
         if self.files.len().max(self.fetch_files.len()).max(self.args.len()) > MAX_FILES {
             return Err(format!("at most {MAX_FILES} files, files to fetch and arguments"));
         }
-        let limits = limits(self.run_timeout, self.memory_limit_mb);
+        let limits = self.limits();
         let files = files(self.files, limits.files_bytes)?;
         let fetch = self
             .fetch_files
@@ -248,18 +266,6 @@ fn language(name: &str) -> Option<Language> {
         "c" => Some(Language::C),
         "nodejs" | "javascript" => Some(Language::JavaScript),
         _ => None,
-    }
-}
-
-fn limits(run_timeout: f64, memory_limit_mb: i64) -> Limits {
-    let time = seconds(run_timeout).clamp(Duration::from_millis(1), Duration::from_millis(MAX_TIME_MS));
-    let memory_mb = u64::try_from(memory_limit_mb).ok().filter(|mb| *mb > 0).unwrap_or(DEFAULT_MEMORY_MB);
-    Limits {
-        time,
-        wall: wall(time),
-        memory_bytes: memory_mb.min(MAX_MEMORY_MB) << 20,
-        output_bytes: MAX_OUTPUT_KB << 10,
-        files_bytes: MAX_FILES_KB << 10,
     }
 }
 
