@@ -25,7 +25,10 @@ pub fn run(_: &Guests) {
         }
         std::thread::sleep(Duration::from_secs(3));
         let each = private_kib().saturating_sub(before) as f64 / N as f64;
-        println!("  {each:.0} KiB of private memory for each of {N} instances at work: {:.0} in a GiB", 1048576.0 / each);
+        println!(
+            "  {each:.0} KiB of private memory for each of {N} instances at work: {:.0} in a GiB",
+            1048576.0 / each
+        );
     });
 }
 

@@ -14,7 +14,10 @@ const ATTACKS: &[(&str, &str)] = &[
     ("output", "while True: print('A' * 10000)"),
     ("files", "i = 0\nwhile True:\n    open(f'/tmp/{i}', 'wb').write(b'x' * 10 ** 6)\n    i += 1"),
     ("recursion", "import sys\nsys.setrecursionlimit(10 ** 9)\ndef f(): f()\nf()"),
-    ("recursion in C", "import sys, functools\nsys.setrecursionlimit(10 ** 9)\n@functools.lru_cache(None)\ndef f(n): return f(n + 1)\nf(0)"),
+    (
+        "recursion in C",
+        "import sys, functools\nsys.setrecursionlimit(10 ** 9)\n@functools.lru_cache(None)\ndef f(n): return f(n + 1)\nf(0)",
+    ),
     ("sleep", "import time\nwhile True: time.sleep(1000)"),
     ("big integers", "10 ** 10 ** 8"),
     ("regular expression", "import re\nre.match(r'(a+)+$', 'a' * 40 + 'b')"),

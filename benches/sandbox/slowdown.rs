@@ -22,7 +22,10 @@ const KINDS: &[(&str, &str)] = &[
         "strings, regular expressions, JSON",
         "import json, re\nx = [{'id': i, 'name': 'n%d' % i, 'tags': ['a', 'b', str(i)]} for i in range(4000)]\nt = 0\nfor _ in range(6):\n    s = json.dumps(x)\n    t += len(json.loads(s)) + len(re.findall(r'\"n(\\d+)\"', s)) + len(s.replace('a', 'bb').split(','))\nprint(t)",
     ),
-    ("big integers", "a = 3 ** 20000\nb = 7 ** 15000\nt = 0\nfor i in range(60):\n    t = (t + a * b // (b + i)) % (10 ** 50)\nprint(t)"),
+    (
+        "big integers",
+        "a = 3 ** 20000\nb = 7 ** 15000\nt = 0\nfor i in range(60):\n    t = (t + a * b // (b + i)) % (10 ** 50)\nprint(t)",
+    ),
     (
         "floating-point numbers",
         "import math\nn = 260\nd = [[math.sin(i * j) for j in range(n)] for i in range(n)]\nt = 0.0\nfor k in range(10):\n    for i in range(1, n):\n        r, p = d[i], d[i - 1]\n        for j in range(1, n):\n            r[j] = 0.5 * r[j] + 0.25 * (p[j] + r[j - 1])\n    t += d[n - 1][n - 1]\nprint('%.9f' % t)",

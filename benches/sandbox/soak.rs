@@ -14,7 +14,8 @@ pub fn run(guests: &Guests) {
     let runs = std::env::var("GAVEL_SOAK_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(RUNS);
     let next = AtomicUsize::new(0);
     let right = AtomicUsize::new(0);
-    let report = |n: usize| println!("  {n} runs: {} KiB resident, {} descriptors", resident_kib(), descriptors());
+    let report =
+        |n: usize| println!("  {n} runs: {} KiB resident, {} descriptors", resident_kib(), descriptors());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -48,7 +49,8 @@ fn one(guests: &Guests, index: usize) -> bool {
     let execution =
         guests.run(&Program::new(Language::Python, source), stdin.as_bytes(), &LIMITS).expect("it runs");
     execution.ending == ending
-        && (ending != Ending::Exited { code: 0 } || execution.stdout == format!("{}\n", index + 1).into_bytes())
+        && (ending != Ending::Exited { code: 0 }
+            || execution.stdout == format!("{}\n", index + 1).into_bytes())
 }
 
 fn resident_kib() -> u64 {

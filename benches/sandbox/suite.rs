@@ -8,8 +8,8 @@ use std::time::Instant;
 use sandboxes::{Guests, Language, Program, Sandbox};
 use serde::Deserialize;
 
-use crate::native::{self, PYTHON};
 use crate::LIMITS;
+use crate::native::{self, PYTHON};
 
 #[derive(Deserialize)]
 struct Suite {

@@ -47,6 +47,8 @@ pub(crate) struct Kind {
     pub(crate) revision: u32,
     /// Builds what a run needs into an empty folder.
     pub(crate) build: fn(&mut Workshop<'_>) -> Result<(), InstallError>,
+    /// A program in each language that prints `1` and a line's end: what was built is tried with them.
+    pub(crate) trials: &'static [(Language, &'static str)],
     /// Opens what was built.
     pub(crate) open: fn(Arc<Machine>, &Path) -> Result<Box<dyn Guest>, MachineError>,
 }
@@ -54,7 +56,7 @@ pub(crate) struct Kind {
 /// What a guest is built with.
 pub(crate) struct Workshop<'w> {
     /// Compiles modules, and runs what must run once.
-    pub(crate) machine: &'w Machine,
+    pub(crate) machine: &'w Arc<Machine>,
     /// The packages' files.
     pub(crate) files: &'w Files,
     /// Where the result goes. Every file in it will be in the receipt.
@@ -64,7 +66,7 @@ pub(crate) struct Workshop<'w> {
 }
 
 /// Every guest there is.
-const KINDS: &[Kind] = &[crate::javascript::KIND, crate::python::KIND];
+const KINDS: &[Kind] = &[crate::cpp::KIND, crate::javascript::KIND, crate::python::KIND];
 
 /// Where guests are and how many may run.
 #[derive(Clone, Debug)]

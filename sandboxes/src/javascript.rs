@@ -58,6 +58,7 @@ pub(crate) const KIND: Kind = Kind {
     sources: snapshot::SOURCES,
     revision: 1,
     build: snapshot::build,
+    trials: &[(Language::JavaScript, "console.log(1)")],
     open,
 };
 

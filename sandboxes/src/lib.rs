@@ -3,6 +3,8 @@
 //! This crate knows programs, limits and executions; it never knows tasks, graders or rewards.
 //! What the program did is an [`Execution`]; what the sandbox failed at is a [`SandboxError`].
 
+#[cfg(feature = "wasm")]
+mod cpp;
 mod examination;
 mod execution;
 #[cfg(feature = "wasm")]

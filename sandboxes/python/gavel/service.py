@@ -60,6 +60,7 @@ class Program(Wire):
 _program = Program()
 
 
+@program.job("load")
 def load(source, arguments, entry_point):
     """Loads the program; an exit code if it came to its end."""
     _program.names, code = program.load(source, arguments)

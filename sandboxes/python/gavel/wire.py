@@ -5,8 +5,6 @@ that an object which calls itself equal to everything does not. Everything else 
 gets a handle of it. As in `plain`, every object of the JSON is a tag.
 """
 
-import json
-import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from datetime import date, datetime, time, timedelta
@@ -14,6 +12,8 @@ from decimal import Decimal
 from fractions import Fraction
 from importlib import import_module
 from itertools import islice
+
+from _gavel import notation
 
 MAX_DEPTH = 90
 MAX_ITEMS = 2_000_000
@@ -26,7 +26,6 @@ SHARED = frozenset(
 
 _SIMPLE = frozenset({int, str, bool, float, type(None)})
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
-_encoder = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 
 
 class TooMuch(ValueError):
@@ -37,16 +36,12 @@ class Wire:
     """Writes and reads values. The sides differ in what they do with what is not plain."""
 
     def __init__(self):
-        self._decoder = json.JSONDecoder(object_hook=self._untag)
+        self.decode = notation.reader(self._untag)
 
     def encode(self, value):
         """JSON, as bytes."""
         self._left = MAX_ITEMS
-        return _encoder.encode(self._tree(value, 0)).encode("ascii")
-
-    def decode(self, text):
-        """A value from JSON."""
-        return self._decoder.decode(text.decode("ascii"))
+        return notation.write(self._tree(value, 0))
 
     def wrapped(self, value, depth):
         """The tag of something that is not plain."""

@@ -1,6 +1,6 @@
 //! The way from a guest to the host that started it: a file that answers.
 //!
-//! The guest opens [`CHANNEL_PATH`](super::CHANNEL_PATH), writes a request, and reads the reply. What requests and
+//! The guest opens `/dev/gavel`, writes a request, and reads the reply. What requests and
 //! replies mean is not known here. A world has at most one conversation at a time, however often it is opened.
 
 use super::errno::{Errno, Fault};

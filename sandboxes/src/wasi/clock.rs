@@ -77,16 +77,9 @@ impl Clock {
 
     /// Burns fuel.
     pub(super) fn spend(&mut self, fuel: u64) -> Result<(), Stop> {
-        match self.left.checked_sub(fuel) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => {
-                self.left = 0;
-                Err(Stop::OutOfFuel)
-            }
-        }
+        let left = self.left.checked_sub(fuel);
+        self.left = left.unwrap_or(0);
+        left.map(drop).ok_or(Stop::OutOfFuel)
     }
 
     /// Lets `nanos` pass.

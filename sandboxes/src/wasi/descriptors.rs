@@ -12,9 +12,15 @@ const MAX_DESCRIPTORS: usize = 1024;
 /// Rights of preview 1 that mean something here.
 pub(super) mod rights {
     pub(in crate::wasi) const READ: u64 = 1 << 1;
-    pub(in crate::wasi) const SEEK: u64 = 1 << 2;
-    pub(in crate::wasi) const TELL: u64 = 1 << 5;
+    const SEEK: u64 = 1 << 2;
+    const TELL: u64 = 1 << 5;
     pub(in crate::wasi) const WRITE: u64 = 1 << 6;
+    const STATUS: u64 = 1 << 21;
+    const POLL: u64 = 1 << 27;
+    /// Of standard input.
+    pub(in crate::wasi) const INPUT: u64 = READ | SEEK | TELL | STATUS | POLL;
+    /// Of the other streams, which have no positions.
+    pub(in crate::wasi) const OUTPUT: u64 = WRITE | STATUS | POLL;
     /// All thirty of them.
     pub(in crate::wasi) const ALL: u64 = (1 << 30) - 1;
 }
@@ -99,12 +105,9 @@ impl Descriptors {
         let mut root = Descriptor::new(Target::Folder(Inode::ROOT), rights::ALL);
         root.is_root = true;
         let slots = vec![
-            Some(Descriptor::new(Target::Input, rights::ALL & !rights::WRITE)),
-            Some(Descriptor::new(
-                Target::Output,
-                rights::ALL & !rights::READ & !rights::SEEK & !rights::TELL,
-            )),
-            Some(Descriptor::new(Target::Error, rights::ALL & !rights::READ & !rights::SEEK & !rights::TELL)),
+            Some(Descriptor::new(Target::Input, rights::INPUT)),
+            Some(Descriptor::new(Target::Output, rights::OUTPUT)),
+            Some(Descriptor::new(Target::Error, rights::OUTPUT)),
             Some(root),
         ];
         Self { slots }
@@ -137,14 +140,12 @@ impl Descriptors {
     /// Opens the lowest free number.
     pub(super) fn insert(&mut self, descriptor: Descriptor) -> Result<u32, Errno> {
         self.require_room()?;
-        let number = match self.slots.iter().position(Option::is_none) {
-            Some(number) => number,
-            None => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-        };
-        self.slots[number] = Some(descriptor);
+        let free = self.slots.iter().position(Option::is_none);
+        let number = free.unwrap_or(self.slots.len());
+        match free.and_then(|number| self.slots.get_mut(number)) {
+            Some(slot) => *slot = Some(descriptor),
+            None => self.slots.push(Some(descriptor)),
+        }
         Ok(number as u32)
     }
 

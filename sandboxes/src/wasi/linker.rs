@@ -64,9 +64,9 @@ fn add_process<T: HasWorld + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
         args_sizes_get(count: u32, bytes: u32) = |world, memory| world.args_sizes_get(memory, count, bytes);
         environ_get(_offsets: u32, _buffer: u32) = |_, _| Ok(());
         environ_sizes_get(count: u32, bytes: u32) =
-            |world, memory| world.environ_sizes_get(memory, count, bytes);
+            |_, memory| World::environ_sizes_get(memory, count, bytes);
         clock_res_get(clock: u32, resolution: u32) =
-            |world, memory| world.clock_res_get(memory, clock, resolution);
+            |_, memory| World::clock_res_get(memory, clock, resolution);
         clock_time_get(clock: u32, _precision: u64, time: u32) =
             |world, memory| world.clock_time_get(memory, clock, time);
         poll_oneoff(subscriptions: u32, events: u32, count: u32, n_events: u32) =

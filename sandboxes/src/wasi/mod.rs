@@ -21,6 +21,7 @@ mod path;
 mod places;
 mod process;
 mod random;
+mod status;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -42,9 +43,6 @@ use self::random::Random;
 use self::tree::Inode;
 pub(crate) use self::tree::Tree;
 use crate::program::File;
-
-/// Where a guest finds its channel, while one is set.
-pub(crate) const CHANNEL_PATH: &str = "/dev/gavel";
 
 /// Fuel charged by calls after which the deadline is looked at.
 const FUEL_BETWEEN_LOOKS: u64 = 1_000_000;
@@ -202,7 +200,8 @@ impl World {
     }
 
     /// Whether a write was ever refused because the files were full. The guest was told so (`ENOSPC`, or `EFBIG` for
-    /// what could never fit) and may have gone on; if it died, this is likely to be why.
+    /// what could never fit), as on a full disk, and may have gone on; if it then died, this is likely to be why, and
+    /// the ending may say so.
     pub(crate) fn files_were_full(&self) -> bool {
         self.files.was_full()
     }
@@ -224,11 +223,9 @@ impl World {
     }
 
     /// The files that were given, made or changed, by their paths from the root, in order. The tree's own files are not
-    /// among them, unless they were written to.
-    pub(crate) fn files(&mut self) -> Vec<File> {
-        let files = self.files.own_files();
-        self.files.take_work();
-        files
+    /// among them, unless they were written to; nor are files nested so deeply that their paths exceed a kilobyte.
+    pub(crate) fn files(&self) -> Vec<File> {
+        self.files.own_files()
     }
 
     /// Does one system call with the fuel that is left in the store; gives what is left after it.

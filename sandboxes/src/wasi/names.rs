@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use super::clock::REALTIME_START;
 use super::errno::Errno;
 use super::overlay::{Body, Kind, Overlay, OwnFolder};
-use super::path::{self, GuestPath, MAX_PATH_BYTES, PathError};
+use super::path::{self, GuestPath, PathError};
 use super::tree::{self, Device, Inode};
-use crate::program::File;
 
 /// Where a path led.
 pub(super) enum Place<'p> {
@@ -87,11 +86,10 @@ impl Overlay {
     ) -> Result<Inode, Errno> {
         let inode = match self.find(start, path)? {
             Place::Folder(_) if opening.create && opening.exclusive => return Err(Errno::Exists),
-            Place::Folder(inode) => inode,
             Place::Name { found: Some(_), .. } if opening.create && opening.exclusive => {
                 return Err(Errno::Exists);
             }
-            Place::Name { found: Some(inode), .. } => inode,
+            Place::Folder(inode) | Place::Name { found: Some(inode), .. } => inode,
             Place::Name { .. } if !opening.create => return Err(Errno::NotFound),
             Place::Name { .. } if path.folder_only => return Err(Errno::IsFolder),
             Place::Name { folder, name, .. } => {
@@ -101,10 +99,9 @@ impl Overlay {
         match self.kind(inode)? {
             Kind::Folder if opening.create || opening.truncate => return Err(Errno::IsFolder),
             Kind::Folder if opening.write && !opening.folder => return Err(Errno::IsFolder),
-            Kind::Folder => {}
             Kind::File | Kind::Device(_) if opening.folder => return Err(Errno::NotFolder),
             Kind::File if opening.truncate => self.resize(inode, 0, now)?,
-            Kind::File | Kind::Device(_) => {}
+            Kind::Folder | Kind::File | Kind::Device(_) => {}
         }
         Ok(inode)
     }
@@ -117,7 +114,6 @@ impl Overlay {
         now: u64,
     ) -> Result<Inode, Errno> {
         match self.find(start, path) {
-            // A file is in the way, with or without a slash behind its name.
             Ok(Place::Folder(_) | Place::Name { found: Some(_), .. }) => Err(Errno::Exists),
             Ok(Place::Name { folder, name, found: None }) => {
                 let body = Body::Folder(OwnFolder { parent: folder, entries: BTreeMap::new() });
@@ -153,8 +149,8 @@ impl Overlay {
     ) -> Result<(), Errno> {
         let (folder, name, found) = match self.find(start, path)? {
             Place::Name { folder, name, found } => (folder, name, found),
-            Place::Folder(Inode::ROOT) => return Err(Errno::Busy),
             Place::Folder(_) if path.names.last() == Some(&"..") => return Err(Errno::NotEmpty),
+            Place::Folder(Inode::ROOT) => return Err(Errno::Busy),
             Place::Folder(_) => return Err(Errno::Invalid),
         };
         let inode = found.ok_or(Errno::NotFound)?;
@@ -205,8 +201,10 @@ impl Overlay {
         if let Some(replaced) = replaced {
             self.require_replaceable(replaced, is_folder)?;
         }
+        // All folders are charged before any name changes, so that nothing can fail half-way.
+        self.own_folder(old_folder, now)?;
+        self.own_folder(folder, now)?;
         if is_folder {
-            // Charged before any name changes, so that nothing can fail half-way.
             self.own_folder(moved, now)?;
         }
         self.take_entry(old_folder, old_name, now)?;
@@ -256,32 +254,6 @@ impl Overlay {
         }
     }
 
-    /// The overlay's files that have a name, by their paths from the root, in order. One whose path is longer than a
-    /// guest could write is left out: nested folders could otherwise make the paths larger than all files.
-    pub(super) fn own_files(&mut self) -> Vec<File> {
-        let mut files = Vec::new();
-        let mut folders = vec![(String::new(), Inode::ROOT)];
-        while let Some((folder_path, folder)) = folders.pop() {
-            let mut after = None;
-            while let Some((name, inode)) = self.next_entry(folder, after.as_deref()) {
-                let path = format!("{folder_path}/{name}");
-                after = Some(name);
-                if path.len() > MAX_PATH_BYTES {
-                    continue;
-                }
-                match self.nodes.get(&inode).map(|node| &node.body) {
-                    Some(Body::File(content)) => files.push(File { path, content: content.clone() }),
-                    Some(Body::Folder(_)) => folders.push((path, inode)),
-                    // Something below may differ from the tree even if the folder does not.
-                    None if self.tree.folder(inode).is_some() => folders.push((path, inode)),
-                    None => {}
-                }
-            }
-        }
-        files.sort_by(|one, other| one.path.cmp(&other.path));
-        files
-    }
-
     /// The first entry of a folder by name, or the first after `after`.
     pub(super) fn next_entry(&mut self, folder: Inode, after: Option<&str>) -> Option<(Box<str>, Inode)> {
         use std::ops::Bound::{Excluded, Unbounded};
@@ -297,7 +269,6 @@ impl Overlay {
             let (name, entry) = match (own, base) {
                 (None, None) => return None,
                 (Some((name, entry)), None) => (name, *entry),
-                (None, Some((name, inode))) => (name, Some(*inode)),
                 // Of the same name, the own one counts.
                 (Some((name, entry)), Some((base_name, _))) if name <= base_name => (name, *entry),
                 (_, Some((name, inode))) => (name, Some(*inode)),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::clock::{BYTE_FUEL, LOOKUP_FUEL, REALTIME_START};
 use super::errno::Errno;
 use super::tree::{self, Device, Inode, Tree};
+use crate::program::File;
 
 /// What a file or folder of the overlay costs besides its content, in bytes of the quota: more than the host needs.
 pub(super) const NODE_BYTES: u64 = 256;
@@ -17,6 +18,8 @@ pub(super) const NODE_BYTES: u64 = 256;
 pub(super) const ENTRY_BYTES: u64 = 128;
 /// The most files and folders that the overlay may hold.
 const MAX_NODES: usize = 16_384;
+/// The longest path that is listed in the end: the paths of deeply nested files could be larger than all else.
+const MAX_LISTED_PATH_BYTES: usize = 1024;
 
 /// The files of one instance.
 pub(super) struct Overlay {
@@ -100,16 +103,12 @@ struct Quota {
 
 impl Quota {
     fn charge(&mut self, bytes: u64) -> Result<(), Errno> {
-        match self.used.checked_add(bytes).filter(|used| *used <= self.limit) {
-            Some(used) => {
-                self.used = used;
-                Ok(())
-            }
-            None => {
-                self.refused = true;
-                Err(if bytes > self.limit { Errno::FileTooLarge } else { Errno::NoSpace })
-            }
+        if bytes > self.limit.saturating_sub(self.used) {
+            self.refused = true;
+            return Err(Errno::NoSpace);
         }
+        self.used += bytes;
+        Ok(())
     }
 
     fn refund(&mut self, bytes: u64) {
@@ -249,6 +248,11 @@ impl Overlay {
             // What is thrown away at once need not be copied.
             self.content(inode)?;
             return self.insert(inode, Node { body: Body::File(Vec::new()), times: Times::all(now) });
+        }
+        if size > self.quota.limit {
+            // Not even in an empty world.
+            self.quota.refused = true;
+            return Err(Errno::FileTooLarge);
         }
         let old = self.own_file(inode, now)?.len() as u64;
         let added = size.saturating_sub(old);
@@ -404,6 +408,49 @@ impl Overlay {
             self.quota.refund(entry_bytes(name));
         }
         Ok(())
+    }
+
+    /// The overlay's files that have a name, by their paths from the root, in order.
+    ///
+    /// The work grows with what was changed and not with the tree. A file whose path is longer than
+    /// [`MAX_LISTED_PATH_BYTES`] is left out.
+    pub(super) fn own_files(&self) -> Vec<File> {
+        let mut places: BTreeMap<Inode, (Inode, &str)> = BTreeMap::new();
+        for (folder, node) in &self.nodes {
+            if let Body::Folder(own) = &node.body {
+                places.extend(
+                    own.entries
+                        .iter()
+                        .filter_map(|(name, entry)| entry.map(|inode| (inode, (*folder, name.as_ref())))),
+                );
+            }
+        }
+        let mut files = Vec::new();
+        for (inode, node) in &self.nodes {
+            if let Body::File(content) = &node.body
+                && !self.removed.contains(inode)
+                && let Some(path) = self.path_of(*inode, &places)
+            {
+                files.push(File { path, content: content.clone() });
+            }
+        }
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        files
+    }
+
+    /// The path from the root, if it is not too long. `places` are those that differ from the tree's.
+    fn path_of(&self, inode: Inode, places: &BTreeMap<Inode, (Inode, &str)>) -> Option<String> {
+        let (mut names, mut length, mut at) = (Vec::new(), 0, inode);
+        while at != Inode::ROOT {
+            let (folder, name) = places.get(&at).copied().or_else(|| self.tree.place(at))?;
+            length += name.len() + 1;
+            if length > MAX_LISTED_PATH_BYTES {
+                return None;
+            }
+            names.push(name);
+            at = folder;
+        }
+        Some(names.iter().rev().flat_map(|name| ["/", name]).collect())
     }
 
     /// The sum of all charges, counted anew.

@@ -7,7 +7,7 @@ use super::memory::Memory;
 use super::names::Opening;
 use super::overlay::Kind;
 use super::path::GuestPath;
-use super::streams::filetype;
+use super::status::filetype;
 
 /// Flags of opening: `oflags` of preview 1.
 mod open {

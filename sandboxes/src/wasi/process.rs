@@ -54,22 +54,12 @@ impl World {
     }
 
     /// The environment is empty.
-    pub(super) fn environ_sizes_get(
-        &mut self,
-        memory: &mut Memory<'_>,
-        count: u32,
-        bytes: u32,
-    ) -> Result<(), Fault> {
+    pub(super) fn environ_sizes_get(memory: &mut Memory<'_>, count: u32, bytes: u32) -> Result<(), Fault> {
         memory.store_u32(count, 0)?;
         memory.store_u32(bytes, 0)
     }
 
-    pub(super) fn clock_res_get(
-        &mut self,
-        memory: &mut Memory<'_>,
-        clock: u32,
-        resolution: u32,
-    ) -> Result<(), Fault> {
+    pub(super) fn clock_res_get(memory: &mut Memory<'_>, clock: u32, resolution: u32) -> Result<(), Fault> {
         ClockId::from_number(clock).ok_or(Errno::Invalid)?;
         memory.store_u64(resolution, RESOLUTION)
     }

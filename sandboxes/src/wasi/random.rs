@@ -14,7 +14,11 @@ pub(super) struct Random {
 
 impl Random {
     pub(super) fn new() -> Self {
-        Self { state: SEED }
+        Self::from_seed(SEED)
+    }
+
+    pub(super) fn from_seed(seed: u64) -> Self {
+        Self { state: seed }
     }
 
     fn next(&mut self) -> u64 {
@@ -27,9 +31,12 @@ impl Random {
 
     /// Fills `bytes`. What is left of the last number is thrown away.
     pub(super) fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let word = self.next().to_le_bytes();
-            chunk.copy_from_slice(&word[..chunk.len()]);
+        let (words, rest) = bytes.as_chunks_mut::<8>();
+        for word in words {
+            *word = self.next().to_le_bytes();
+        }
+        if !rest.is_empty() {
+            rest.copy_from_slice(&self.next().to_le_bytes()[..rest.len()]);
         }
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct Folder {
 pub(crate) struct Tree {
     /// Inode `n` is at `n - 1`.
     nodes: Vec<Node>,
+    /// The folder and the name of each, in the same order.
+    places: Vec<(Inode, Box<str>)>,
 }
 
 impl Tree {
@@ -89,7 +91,7 @@ impl Tree {
     /// When a path leads out of the root, is no path of a file, or is taken.
     pub(crate) fn new(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, PathError> {
         let root = Folder { parent: Inode::ROOT, sealed: false, entries: BTreeMap::new() };
-        let mut tree = Self { nodes: vec![Node::Folder(root)] };
+        let mut tree = Self { nodes: vec![Node::Folder(root)], places: vec![(Inode::ROOT, "".into())] };
         for (path, device) in DEVICES {
             tree.insert(path, Node::Device(device))?;
         }
@@ -123,6 +125,12 @@ impl Tree {
             Some(Node::Folder(folder)) => Some(folder),
             _ => None,
         }
+    }
+
+    /// The folder of this tree that something of it is in, and its name there.
+    pub(super) fn place(&self, inode: Inode) -> Option<(Inode, &str)> {
+        let (folder, name) = self.places.get(usize::try_from(inode.0.checked_sub(1)?).ok()?)?;
+        Some((*folder, name))
     }
 
     fn node_mut(&mut self, inode: Inode) -> Option<&mut Node> {
@@ -168,6 +176,7 @@ impl Tree {
 
     fn add(&mut self, folder: Inode, name: &str, node: Node) -> Inode {
         self.nodes.push(node);
+        self.places.push((folder, name.into()));
         let inode = Inode(self.len());
         if let Some(Node::Folder(folder)) = self.node_mut(folder) {
             folder.entries.insert(name.into(), inode);

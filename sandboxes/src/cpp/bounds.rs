@@ -1,0 +1,108 @@
+//! What a compiled program may look like before the machine compiles it to native code.
+//!
+//! That step is not paid with fuel, so what it costs is bounded by the sizes it depends on. It reads modules and
+//! compiles nothing.
+
+use wasmparser::{Parser, Payload};
+
+/// The most bytes of a module.
+const MAX_MODULE_BYTES: usize = 32 << 20;
+/// The most bytes of code. Programs with all of the library in use have about one megabyte.
+const MAX_CODE_BYTES: usize = 6 << 20;
+/// The most bytes of one function.
+const MAX_FUNCTION_BYTES: usize = 512 << 10;
+/// The most local variables of one function.
+const MAX_LOCALS: u32 = 20_000;
+/// The most functions.
+const MAX_FUNCTIONS: u32 = 40_000;
+/// The most entries of a table: functions whose address is taken.
+const MAX_TABLE_ELEMENTS: u64 = 100_000;
+
+/// What is known of a module that may be compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Linear memory that it starts with, in bytes.
+    pub(super) memory_bytes: u64,
+}
+
+/// Measures a module.
+///
+/// # Errors
+/// Which bound it exceeds.
+pub(super) fn measure(wasm: &[u8]) -> Result<Shape, String> {
+    let mut shape = Shape { memory_bytes: 0 };
+    let mut code_bytes = 0;
+    at_most("a program", wasm.len(), MAX_MODULE_BYTES, "bytes")?;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.map_err(|error| error.to_string())? {
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    let memory = memory.map_err(|error| error.to_string())?;
+                    shape.memory_bytes = shape.memory_bytes.max(memory.initial << 16);
+                }
+            }
+            Payload::TableSection(tables) => {
+                for table in tables {
+                    let table = table.map_err(|error| error.to_string())?;
+                    at_most("a table", table.ty.initial, MAX_TABLE_ELEMENTS, "entries")?;
+                }
+            }
+            Payload::CodeSectionStart { count, .. } => {
+                at_most("a program", count, MAX_FUNCTIONS, "functions")?
+            }
+            Payload::CodeSectionEntry(body) => {
+                let bytes = body.range().len();
+                code_bytes += bytes;
+                at_most("a function", bytes, MAX_FUNCTION_BYTES, "bytes")?;
+                at_most("a program", code_bytes, MAX_CODE_BYTES, "bytes of code")?;
+                let mut n_locals = 0u32;
+                for local in body.get_locals_reader().map_err(|error| error.to_string())? {
+                    let (count, _) = local.map_err(|error| error.to_string())?;
+                    n_locals = n_locals.saturating_add(count);
+                }
+                at_most("a function", n_locals, MAX_LOCALS, "local variables")?;
+            }
+            _ => {}
+        }
+    }
+    Ok(shape)
+}
+
+fn at_most<N: PartialOrd + std::fmt::Display>(
+    whose: &str,
+    found: N,
+    most: N,
+    what: &str,
+) -> Result<(), String> {
+    if found > most {
+        return Err(format!(
+            "the compiled program is too large: {whose} may have {most} {what}, not {found}"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_LOCALS, MAX_TABLE_ELEMENTS, measure};
+
+    #[test]
+    fn modules_are_measured() {
+        let rows = [
+            ("(module (memory 3))".to_owned(), Ok(3 << 16)),
+            ("(module (func))".to_owned(), Ok(0)),
+            (format!("(module (table {} funcref))", MAX_TABLE_ELEMENTS + 1), Err("100000 entries")),
+            (
+                format!("(module (func (local {})))", "i32 ".repeat(MAX_LOCALS as usize + 1)),
+                Err("local variables"),
+            ),
+        ];
+        for (text, expected) in rows {
+            let measured = measure(&wat::parse_str(&text).unwrap()).map(|shape| shape.memory_bytes);
+            match expected {
+                Ok(bytes) => assert_eq!(measured, Ok(bytes), "{text:.60}"),
+                Err(words) => assert!(measured.unwrap_err().contains(words), "{text:.60}"),
+            }
+        }
+    }
+}
