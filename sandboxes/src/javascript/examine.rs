@@ -35,9 +35,12 @@ pub(super) fn examine(
     let (replies, from_program) = channel();
     let has_ended = Arc::new(AtomicBool::new(false));
     thread::scope(|scope| {
-        let program_side = scope.spawn({
-            let replies = replies;
-            move || run_program(guest, program, limits, Arc::new(Mutex::new(requests)), replies)
+        // Both ends are dropped with the thread, so that the tests do not wait for a program that is gone.
+        let program_side = scope.spawn(move || {
+            let requests = Arc::new(Mutex::new(requests));
+            let done = run_program(guest, program, limits, &requests, &replies);
+            drop(replies);
+            done
         });
         let ends = Ends { to_program, from_program, has_ended: Arc::clone(&has_ended) };
         let tests_side = run_tests(guest, tests, limits, ends);
@@ -59,13 +62,11 @@ struct Ends {
 impl Channel for Ends {
     fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, wasmtime::Error> {
         let sent = self.to_program.send(request.to_vec());
-        match (sent, self.from_program.recv()) {
-            (Ok(()), Ok(reply)) => Ok(reply),
-            _ => {
-                self.has_ended.store(true, Ordering::Relaxed);
-                Err(wasmtime::Error::new(Stop::Exit(NO_PROGRAM)))
-            }
+        if let (Ok(()), Ok(reply)) = (sent, self.from_program.recv()) {
+            return Ok(reply);
         }
+        self.has_ended.store(true, Ordering::Relaxed);
+        Err(wasmtime::Error::new(Stop::Exit(NO_PROGRAM)))
     }
 }
 
@@ -131,13 +132,13 @@ fn run_program(
     guest: &JavaScript,
     program: &Program,
     limits: &Limits,
-    requests: Requests,
-    replies: Sender<Vec<u8>>,
+    requests: &Requests,
+    replies: &Sender<Vec<u8>>,
 ) -> Result<Execution, SandboxError> {
     let mut session = guest.start(program, &[], limits)?;
-    let callbacks = Callbacks { requests: Arc::clone(&requests), replies: replies.clone() };
+    let callbacks = Callbacks { requests: Arc::clone(requests), replies: replies.clone() };
     session.world().set_channel(Box::new(callbacks));
-    let last = serve(&mut session, program, &requests, &replies);
+    let last = serve(&mut session, program, requests, replies);
     session.conclude(last)
 }
 
