@@ -130,7 +130,7 @@ impl Session {
         report: Option<&[u8]>,
     ) -> Result<Execution, SandboxError> {
         // The harness lets no exception out while it is as we left it.
-        let ended = last.map(|whole| if whole { 0 } else { 1 });
+        let ended = last.map(|whole| i32::from(!whole));
         let mut execution = conclude(Language::Python, ended, self.running)?;
         let report = report.and_then(|report| serde_json::from_slice(report).ok());
         if let (Ending::Exited { .. }, Some(report)) = (&execution.ending, report) {
