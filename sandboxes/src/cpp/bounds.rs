@@ -3,7 +3,7 @@
 //! That step is not paid with fuel, so what it costs is bounded by the sizes it depends on. It reads modules and
 //! compiles nothing.
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{FunctionBody, Operator, Parser, Payload};
 
 /// The most bytes of a module.
 const MAX_MODULE_BYTES: usize = 32 << 20;
@@ -13,6 +13,12 @@ const MAX_CODE_BYTES: usize = 6 << 20;
 const MAX_FUNCTION_BYTES: usize = 512 << 10;
 /// The most local variables of one function.
 const MAX_LOCALS: u32 = 20_000;
+/// The most weight of one function: its local variables times the places where its flow of control parts or meets.
+/// Native code is compiled in time and memory that grow with that product: at worst, for loops inside loops, one
+/// unit takes some microseconds and 500 bytes.
+const MAX_FUNCTION_WEIGHT: u64 = 1_000_000;
+/// The most weight of all functions together.
+const MAX_WEIGHT: u64 = 5_000_000;
 /// The most functions.
 const MAX_FUNCTIONS: u32 = 40_000;
 /// The most entries of a table: functions whose address is taken.
@@ -32,6 +38,7 @@ pub(super) struct Shape {
 pub(super) fn measure(wasm: &[u8]) -> Result<Shape, String> {
     let mut shape = Shape { memory_bytes: 0 };
     let mut code_bytes = 0;
+    let mut weight = 0;
     at_most("a program", wasm.len(), MAX_MODULE_BYTES, "bytes")?;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| error.to_string())? {
@@ -55,17 +62,39 @@ pub(super) fn measure(wasm: &[u8]) -> Result<Shape, String> {
                 code_bytes += bytes;
                 at_most("a function", bytes, MAX_FUNCTION_BYTES, "bytes")?;
                 at_most("a program", code_bytes, MAX_CODE_BYTES, "bytes of code")?;
-                let mut n_locals = 0u32;
-                for local in body.get_locals_reader().map_err(|error| error.to_string())? {
-                    let (count, _) = local.map_err(|error| error.to_string())?;
-                    n_locals = n_locals.saturating_add(count);
-                }
+                let (n_locals, n_joints) = count(&body).map_err(|error| error.to_string())?;
                 at_most("a function", n_locals, MAX_LOCALS, "local variables")?;
+                let function_weight = u64::from(n_locals) * n_joints;
+                weight += function_weight;
+                at_most("a function", function_weight, MAX_FUNCTION_WEIGHT, "variables times branches")?;
+                at_most("a program", weight, MAX_WEIGHT, "variables times branches")?;
             }
             _ => {}
         }
     }
     Ok(shape)
+}
+
+/// A function's local variables, and the places where its flow of control parts or meets.
+fn count(body: &FunctionBody<'_>) -> wasmparser::Result<(u32, u64)> {
+    let mut n_locals = 0u32;
+    for local in body.get_locals_reader()? {
+        n_locals = n_locals.saturating_add(local?.0);
+    }
+    let mut n_joints = 0;
+    for operator in body.get_operators_reader()? {
+        n_joints += match operator? {
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Br { .. }
+            | Operator::BrIf { .. } => 1,
+            Operator::BrTable { targets } => u64::from(targets.len()) + 1,
+            Operator::TryTable { try_table } => try_table.catches.len() as u64 + 1,
+            _ => 0,
+        };
+    }
+    Ok((n_locals, n_joints))
 }
 
 fn at_most<N: PartialOrd + std::fmt::Display>(
@@ -86,11 +115,18 @@ fn at_most<N: PartialOrd + std::fmt::Display>(
 mod tests {
     use super::{MAX_LOCALS, MAX_TABLE_ELEMENTS, measure};
 
+    fn heavy(n_locals: usize, n_blocks: usize) -> String {
+        let (locals, blocks) = ("i32 ".repeat(n_locals), "(block)".repeat(n_blocks));
+        format!("(module (func (local {locals}) {blocks}))")
+    }
+
     #[test]
     fn modules_are_measured() {
         let rows = [
             ("(module (memory 3))".to_owned(), Ok(3 << 16)),
             ("(module (func))".to_owned(), Ok(0)),
+            (heavy(2_000, 500), Ok(0)),
+            (heavy(2_000, 501), Err("variables times branches")),
             (format!("(module (table {} funcref))", MAX_TABLE_ELEMENTS + 1), Err("100000 entries")),
             (
                 format!("(module (func (local {})))", "i32 ".repeat(MAX_LOCALS as usize + 1)),

@@ -40,8 +40,12 @@ const HEADERS: &[(&str, &str)] = &[
 const RUNTIME: &[(&str, Dialect, &str)] = &[
     ("abort", Dialect::C, include_str!("../../cpp/runtime/abort.c")),
     ("exceptions", Dialect::Cpp, include_str!("../../cpp/runtime/exceptions.cpp")),
+    ("input", Dialect::Cpp, include_str!("../../cpp/runtime/input.cpp")),
     ("library", Dialect::Cpp, include_str!("../../cpp/runtime/library.cpp")),
     ("narrow", Dialect::C, include_str!("../../cpp/runtime/narrow.c")),
+    ("numbers", Dialect::Cpp, include_str!("../../cpp/runtime/numbers.cpp")),
+    ("output", Dialect::Cpp, include_str!("../../cpp/runtime/output.cpp")),
+    ("sort", Dialect::Cpp, include_str!("../../cpp/runtime/sort.cpp")),
     ("start", Dialect::Cpp, include_str!("../../cpp/runtime/start.cpp")),
     ("streams", Dialect::Cpp, include_str!("../../cpp/runtime/streams.cpp")),
     ("terminate", Dialect::Cpp, include_str!("../../cpp/runtime/terminate.cpp")),
@@ -59,6 +63,10 @@ pub(super) const SOURCES: &[&str] = &[
     RUNTIME[4].2,
     RUNTIME[5].2,
     RUNTIME[6].2,
+    RUNTIME[7].2,
+    RUNTIME[8].2,
+    RUNTIME[9].2,
+    RUNTIME[10].2,
     RUNTIME_HEADER,
 ];
 

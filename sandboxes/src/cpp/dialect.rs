@@ -36,6 +36,8 @@ const COMMON: &[&str] = &[
     "+multivalue",
     "-target-feature",
     "+reference-types",
+    "-target-feature",
+    "+simd128",
     "-mllvm",
     "-wasm-enable-eh",
     "-mllvm",
@@ -137,39 +139,51 @@ const LINK_AFTER: &[&str] = &[
 ];
 
 /// The parts of our runtime that every C++ program is linked with, by the names of their sources.
-const RUNTIME: &[&str] = &["start", "exceptions", "terminate", "library", "streams", "abort"];
+const RUNTIME: &[&str] = &["start", "exceptions", "terminate", "library", "streams", "sort", "abort"];
 
-/// The part that stands in for seldom used parts of the library, and the words of which a program has at least one
-/// in its text if it uses any of these.
-const NARROW: &str = "narrow";
-const WIDE: &[&str] = &[
-    "codecvt",
-    "convert",
-    "ctype",
-    "facet",
-    "filesystem",
-    "format",
-    "locale",
-    "money",
-    "time_get",
-    "get_time",
-    "wbuf",
-    "wcerr",
-    "wchar",
-    "wcin",
-    "wclog",
-    "wcout",
-    "wfstream",
-    "wide",
-    "wifstream",
-    "wio",
-    "wistr",
-    "wofstream",
-    "wostr",
-    "wregex",
-    "wstr",
-    "##",
+/// A part of our runtime that is linked into programs which do without something: when `unless` has no word that
+/// occurs in their text, and `and` has one or is empty.
+struct Part {
+    name: &'static str,
+    unless: &'static [&'static str],
+    and: &'static [&'static str],
+}
+
+/// Such parts. A name can be put together by the preprocessor, so that `##` counts as every word.
+const PARTS: &[Part] = &[
+    Part {
+        name: "narrow",
+        unless: &[
+            "##", "codecvt", "convert", "ctype", "facet", "filesystem", "format", "locale", "money", "time_get",
+            "get_time", "wbuf", "wcerr", "wchar", "wcin", "wclog", "wcout", "wfstream", "wide", "wifstream", "wio",
+            "wistr", "wofstream", "wostr", "wregex", "wstr",
+        ],
+        and: &[],
+    },
+    Part { name: "numbers", unless: &["##", "facet", "imbue", "locale", "num_get", "num_put"], and: &[] },
+    Part {
+        name: "input",
+        unless: &["##", "fread", "getc", "getdelim", "getline(&", "gets", "read(", "scanf", "stdin"],
+        and: &["cin"],
+    },
+    Part {
+        name: "output",
+        unless: &["##", "fwrite", "perror", "print", "putc", "puts", "stdout", "write("],
+        and: &["cout"],
+    },
 ];
+
+/// What a program says that does not mix the ways to its standard input and output; then it may have any word of
+/// these ways.
+const NOT_MIXED: &[&str] = &["sync_with_stdio(0)", "sync_with_stdio(false)"];
+
+impl Part {
+    fn fits(&self, source: &str) -> bool {
+        let has = |words: &[&str]| words.iter().any(|word| source.contains(word));
+        let streams = matches!(self.name, "input" | "output") && has(NOT_MIXED);
+        (streams || !has(self.unless)) && (self.and.is_empty() || has(self.and))
+    }
+}
 
 /// Where the object of a part of our runtime is.
 pub(super) fn runtime_object(name: &str) -> String {
@@ -239,9 +253,8 @@ impl Dialect {
                 args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")])
             }
             Self::Cpp => {
-                if !WIDE.iter().any(|word| source.contains(word)) {
-                    args.push(runtime_object(NARROW));
-                }
+                let parts = PARTS.iter().filter(|part| part.fits(source));
+                args.extend(parts.map(|part| runtime_object(part.name)));
                 args.extend(RUNTIME.iter().map(|name| runtime_object(name)));
             }
         }
@@ -252,5 +265,29 @@ impl Dialect {
         args.extend(LINK_AFTER.iter().map(|&arg| arg.to_owned()));
         args.extend(["-o", output].map(str::to_owned));
         args
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PARTS;
+
+    #[test]
+    fn parts_are_linked_by_the_words_of_a_program() {
+        let rows = [
+            ("int main() {}", "narrow numbers"),
+            ("int main() { std::cout << 1; }", "narrow numbers output"),
+            ("cin >> n; cout << n;", "narrow numbers input output"),
+            ("cin >> n; printf(f, n);", "narrow numbers input"),
+            ("scanf(f, &n); cout << n;", "narrow numbers output"),
+            ("ios::sync_with_stdio(false); freopen(f, m, stdin); cin >> n; puts(s);", "narrow numbers input"),
+            ("std::locale l; std::cout.imbue(l);", "output"),
+            ("std::wcout << 1;", "numbers output"),
+            ("#define P(a) c##a", ""),
+        ];
+        for (source, expected) in rows {
+            let parts: Vec<&str> = PARTS.iter().filter(|part| part.fits(source)).map(|part| part.name).collect();
+            assert_eq!(parts.join(" "), expected, "{source}");
+        }
     }
 }

@@ -92,8 +92,11 @@ fn programs_end_as_the_table_says() {
             scope.spawn(|| {
                 while let Some(row) = table.run.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let program = Program::new(row.language, row.program.as_str());
-                    let execution = guests.run(&program, row.stdin.as_bytes(), &LIMITS).unwrap();
-                    found.lock().unwrap().extend(faults(row, &execution));
+                    let faults = match guests.run(&program, row.stdin.as_bytes(), &LIMITS) {
+                        Ok(execution) => faults(row, &execution),
+                        Err(error) => vec![format!("{}: {error}", row.name)],
+                    };
+                    found.lock().unwrap().extend(faults);
                 }
             });
         }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use wasmtime::{
-    Engine, Instance, Memory, ResourceLimiter, Store, ThrownException, Trap, Val, WasmParams, WasmResults,
+    Engine, Instance, Memory, ResourceLimiter, Store, ThrownException, Trap, UnknownImportError, Val, WasmParams, WasmResults,
 };
 
 use super::error::MachineError;
@@ -302,6 +302,7 @@ fn reason(error: &wasmtime::Error) -> Stopped {
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Stopped::OutOfFuel,
         Some(trap) => Stopped::Trap(trap.to_string()),
+        None if error.is::<UnknownImportError>() => Stopped::Trap(format!("{error}")),
         None if error.is::<ThrownException>() => Stopped::Trap("an exception that nobody caught".to_owned()),
         None => Stopped::Failed(format!("{error:#}")),
     }

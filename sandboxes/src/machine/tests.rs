@@ -110,7 +110,7 @@ fn every_way_to_end_has_its_reason() {
     assert_eq!(started(budget()).call::<i32, ()>("exit", 7), Err(Stopped::Exit(7)));
     assert!(matches!(
         started(budget()).call::<(), ()>("unknown", ()),
-        Err(Stopped::Failed(_) | Stopped::Trap(_))
+        Err(Stopped::Trap(_))
     ));
     assert!(matches!(started(budget()).call::<(), ()>("absent", ()), Err(Stopped::Failed(_))));
 }
