@@ -154,9 +154,32 @@ const PARTS: &[Part] = &[
     Part {
         name: "narrow",
         unless: &[
-            "##", "codecvt", "convert", "ctype", "facet", "filesystem", "format", "locale", "money", "time_get",
-            "get_time", "wbuf", "wcerr", "wchar", "wcin", "wclog", "wcout", "wfstream", "wide", "wifstream", "wio",
-            "wistr", "wofstream", "wostr", "wregex", "wstr",
+            "##",
+            "codecvt",
+            "convert",
+            "ctype",
+            "facet",
+            "filesystem",
+            "format",
+            "locale",
+            "money",
+            "time_get",
+            "get_time",
+            "wbuf",
+            "wcerr",
+            "wchar",
+            "wcin",
+            "wclog",
+            "wcout",
+            "wfstream",
+            "wide",
+            "wifstream",
+            "wio",
+            "wistr",
+            "wofstream",
+            "wostr",
+            "wregex",
+            "wstr",
         ],
         and: &[],
     },
@@ -250,7 +273,7 @@ impl Dialect {
         args.push(format!("stack-size={STACK_BYTES}"));
         match self {
             Self::C => {
-                args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")])
+                args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")]);
             }
             Self::Cpp => {
                 let parts = PARTS.iter().filter(|part| part.fits(source));
@@ -286,7 +309,8 @@ mod tests {
             ("#define P(a) c##a", ""),
         ];
         for (source, expected) in rows {
-            let parts: Vec<&str> = PARTS.iter().filter(|part| part.fits(source)).map(|part| part.name).collect();
+            let parts: Vec<&str> =
+                PARTS.iter().filter(|part| part.fits(source)).map(|part| part.name).collect();
             assert_eq!(parts.join(" "), expected, "{source}");
         }
     }

@@ -42,7 +42,11 @@ impl HeaderSet {
 
     /// A source that includes them all.
     pub(super) fn source(&self) -> String {
-        self.0.iter().map(|header| format!("#include <{header}>\n")).collect()
+        let mut source = String::new();
+        for header in &self.0 {
+            source.extend(["#include <", header, ">\n"]);
+        }
+        source
     }
 }
 
