@@ -44,6 +44,7 @@ const COMMON: &[&str] = &[
     "-wasm-enable-sjlj",
     "-mllvm",
     "-wasm-use-legacy-eh=false",
+    "-exception-model=wasm",
     "-fvisibility=hidden",
     "-resource-dir",
     "/usr",
@@ -86,7 +87,6 @@ const CPP: &[&str] = &[
     "-std=gnu++20",
     "-fcxx-exceptions",
     "-fexceptions",
-    "-exception-model=wasm",
     "-fdeprecated-macro",
     "-Wno-c++11-narrowing",
     "-Wno-register",
@@ -154,9 +154,32 @@ const PARTS: &[Part] = &[
     Part {
         name: "narrow",
         unless: &[
-            "##", "codecvt", "convert", "ctype", "facet", "filesystem", "format", "locale", "money", "time_get",
-            "get_time", "wbuf", "wcerr", "wchar", "wcin", "wclog", "wcout", "wfstream", "wide", "wifstream", "wio",
-            "wistr", "wofstream", "wostr", "wregex", "wstr",
+            "##",
+            "codecvt",
+            "convert",
+            "ctype",
+            "facet",
+            "filesystem",
+            "format",
+            "locale",
+            "money",
+            "time_get",
+            "get_time",
+            "wbuf",
+            "wcerr",
+            "wchar",
+            "wcin",
+            "wclog",
+            "wcout",
+            "wfstream",
+            "wide",
+            "wifstream",
+            "wio",
+            "wistr",
+            "wofstream",
+            "wostr",
+            "wregex",
+            "wstr",
         ],
         and: &[],
     },
@@ -286,7 +309,8 @@ mod tests {
             ("#define P(a) c##a", ""),
         ];
         for (source, expected) in rows {
-            let parts: Vec<&str> = PARTS.iter().filter(|part| part.fits(source)).map(|part| part.name).collect();
+            let parts: Vec<&str> =
+                PARTS.iter().filter(|part| part.fits(source)).map(|part| part.name).collect();
             assert_eq!(parts.join(" "), expected, "{source}");
         }
     }

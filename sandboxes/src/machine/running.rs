@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use wasmtime::{
-    Engine, Instance, Memory, ResourceLimiter, Store, ThrownException, Trap, UnknownImportError, Val, WasmParams, WasmResults,
+    Engine, Instance, Memory, ResourceLimiter, Store, ThrownException, Trap, UnknownImportError, Val,
+    WasmParams, WasmResults,
 };
 
 use super::error::MachineError;

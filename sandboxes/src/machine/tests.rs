@@ -108,10 +108,7 @@ fn every_way_to_end_has_its_reason() {
         other => panic!("{other:?}"),
     }
     assert_eq!(started(budget()).call::<i32, ()>("exit", 7), Err(Stopped::Exit(7)));
-    assert!(matches!(
-        started(budget()).call::<(), ()>("unknown", ()),
-        Err(Stopped::Trap(_))
-    ));
+    assert!(matches!(started(budget()).call::<(), ()>("unknown", ()), Err(Stopped::Trap(_))));
     assert!(matches!(started(budget()).call::<(), ()>("absent", ()), Err(Stopped::Failed(_))));
 }
 
