@@ -17,6 +17,7 @@ __asm__(".tagtype __cpp_exception i32\n"
 namespace {
 
 gavel::Throw *newest_handled;
+gavel::Throw *newest_in_flight;
 int n_uncaught;
 
 // Kept back so that std::bad_alloc can be thrown when there is no memory left.
@@ -112,10 +113,13 @@ void raise(Object *object) {
     auto *thrown = new (memory) Throw{object, object->value(), 0, nullptr};
     retain(object);
     n_uncaught++;
+    newest_in_flight = thrown;
     __builtin_wasm_throw(0, thrown);
 }
 
 Throw *handled() noexcept { return newest_handled; }
+
+Throw *in_flight() noexcept { return newest_in_flight; }
 
 int uncaught() noexcept { return n_uncaught; }
 
@@ -211,6 +215,7 @@ void *__cxa_begin_catch(void *exception) noexcept {
         newest_handled = thrown;
     }
     n_uncaught--;
+    if (thrown == newest_in_flight) newest_in_flight = nullptr;
     return thrown->adjusted;
 }
 
@@ -234,6 +239,7 @@ void __cxa_end_catch() {
     if (!thrown) std::terminate();
     thrown->handlers = -thrown->handlers;
     n_uncaught++;
+    newest_in_flight = thrown;
     __builtin_wasm_throw(0, thrown);
 }
 

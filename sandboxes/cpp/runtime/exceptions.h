@@ -41,6 +41,8 @@ void release(Object *object) noexcept;
 [[noreturn]] void raise(Object *object);
 // The one handled last, or null.
 Throw *handled() noexcept;
+// The one thrown last, if no handler has it yet, or null.
+Throw *in_flight() noexcept;
 int uncaught() noexcept;
 // Whether a handler for `wanted` takes an object of type `thrown`, and where it sees it.
 bool catches(const std::type_info *wanted, const std::type_info *thrown, void *&where) noexcept;

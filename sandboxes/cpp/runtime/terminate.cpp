@@ -117,7 +117,8 @@ void describe(gavel::Throw *thrown) {
 }
 
 [[noreturn]] void default_terminate() {
-    if (gavel::Throw *thrown = gavel::handled()) {
+    // On its way through a function that promised to throw nothing, or in a handler.
+    if (gavel::Throw *thrown = gavel::in_flight() ? gavel::in_flight() : gavel::handled()) {
         describe(thrown);
     } else {
         say("terminate called without an active exception\n");

@@ -3,7 +3,7 @@
 //! That step is not paid with fuel, so what it costs is bounded by the sizes it depends on. It reads modules and
 //! compiles nothing.
 
-use wasmparser::{FunctionBody, Operator, Parser, Payload};
+use wasmparser::{FunctionBody, KnownCustom, Linking, Operator, Parser, Payload, SymbolFlags, SymbolInfo};
 
 /// The most bytes of a module.
 const MAX_MODULE_BYTES: usize = 32 << 20;
@@ -73,6 +73,24 @@ pub(super) fn measure(wasm: &[u8]) -> Result<Shape, String> {
         }
     }
     Ok(shape)
+}
+
+/// Whether an object file defines what a program begins with: the compiler has a name for each form of `main`.
+pub(super) fn has_main(object: &[u8]) -> bool {
+    const NAMES: [&str; 4] = ["main", "__main_argc_argv", "__main_void", "__original_main"];
+    Parser::new(0).parse_all(object).flatten().any(|payload| {
+        let Payload::CustomSection(section) = payload else { return false };
+        let KnownCustom::Linking(linking) = section.as_known() else { return false };
+        linking.into_iter().flatten().any(|part| match part {
+            Linking::SymbolTable(symbols) => symbols.into_iter().flatten().any(|symbol| match symbol {
+                SymbolInfo::Func { flags, name: Some(name), .. } => {
+                    !flags.contains(SymbolFlags::UNDEFINED) && NAMES.contains(&name)
+                }
+                _ => false,
+            }),
+            _ => false,
+        })
+    })
 }
 
 /// A function's local variables, and the places where its flow of control parts or meets.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bounds;
 use super::dialect::{Dialect, Product};
 use crate::limits::Limits;
 use crate::machine::{Budget, Machine, MachineError, Prepared, Stopped};
@@ -17,10 +18,11 @@ use crate::wasi::{Tree, World, WorldConfig};
 const COMPILE_FUEL: u64 = 60_000_000_000;
 /// Fuel for what is compiled for all programs: our runtime, and precompiled headers.
 const OWN_FUEL: u64 = 500_000_000_000;
-/// Memory of the compiler beyond what it starts with, in bytes: about four times what large programs take.
-const MEMORY_BYTES: u64 = 512 << 20;
+/// Memory of the compiler beyond what it starts with, in bytes. Large programs take a tenth; large arrays are written
+/// out with all their zeros, and then this is four times the largest there can be.
+const MEMORY_BYTES: u64 = 1 << 30;
 /// Bytes of files that the compiler may hold: the source, a precompiled header, an object or a module.
-const FILES_BYTES: u64 = 160 << 20;
+const FILES_BYTES: u64 = 320 << 20;
 /// Bytes of what the compiler says that are kept while it runs.
 const OUTPUT_BYTES: u64 = 256 << 10;
 /// Bytes of a message to the caller.
@@ -97,9 +99,10 @@ impl Compiler {
             Ok(object) => object,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let args = dialect.link_args(source, OBJECT, OUTPUT);
-        let linked = self.run(args, vec![file(OBJECT, &object)], COMPILE_FUEL)?;
-        Ok(linked.map_err(|Refusal(message)| Refusal(without_warnings(&message))))
+        if !bounds::has_main(&object) {
+            return Ok(Err(Refusal("undefined reference to `main'".to_owned())));
+        }
+        self.run(dialect.link_args(source, OBJECT, OUTPUT), vec![file(OBJECT, &object)], COMPILE_FUEL)
     }
 
     /// Compiles a source of our own to an object, with the files beside it.
@@ -165,21 +168,9 @@ fn file(path: &str, content: &[u8]) -> File {
     File { path: path.to_owned(), content: content.to_vec() }
 }
 
-/// The linker warns of what is as it should be: that our runtime's functions are not the library's.
-fn without_warnings(said: &str) -> String {
-    let mut in_warning = false;
-    let mut kept = said.lines().filter(|line| {
-        in_warning = line.starts_with("wasm-ld: warning") || in_warning && line.starts_with(">>>");
-        !in_warning && !line.is_empty()
-    });
-    let first = kept.next().unwrap_or_default().to_owned();
-    kept.fold(first, |text, line| text + "\n" + line)
-}
-
 /// What the compiler said, cut to a bounded length, with our own reason after it.
 fn message(said: &[u8], reason: &str) -> String {
-    let said = String::from_utf8_lossy(said);
-    let said = said.trim_end();
+    let said = without_warnings(&String::from_utf8_lossy(said));
     let end = said.floor_char_boundary(MESSAGE_BYTES);
     let mut message = said[..end].to_owned();
     if end < said.len() {
@@ -192,6 +183,17 @@ fn message(said: &[u8], reason: &str) -> String {
         message.push_str(reason);
     }
     message
+}
+
+/// The linker warns of what is as it should be: that our runtime's functions are not the library's.
+fn without_warnings(said: &str) -> String {
+    let mut in_warning = false;
+    let mut kept = said.lines().filter(|line| {
+        in_warning = line.starts_with("wasm-ld: warning") || in_warning && line.starts_with(">>>");
+        !in_warning && !line.is_empty()
+    });
+    let first = kept.next().unwrap_or_default().to_owned();
+    kept.fold(first, |text, line| text + "\n" + line)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::{Ending, Execution, GuestOptions, Guests, Language, Limits, Program, Sandbox};
 
 const LIMITS: Limits = Limits {
-    time: Duration::from_secs(2),
+    time: Duration::from_millis(500),
     wall: Duration::from_secs(300),
     memory_bytes: 256 << 20,
     output_bytes: 1 << 20,
