@@ -3,6 +3,12 @@
 //! Parts: `start`, `suite`, `slowdown`, `memory`, `cpp`, `neighbours`, and `soak` (only when named). Every figure is
 //! a ratio or a count; the guests must be installed.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a benchmark tells its numbers, and stops when it cannot"
+)]
+
 mod cpp;
 mod memory;
 mod native;

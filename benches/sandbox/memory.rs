@@ -27,7 +27,7 @@ pub fn run(_: &Guests) {
         let each = private_kib().saturating_sub(before) as f64 / N as f64;
         println!(
             "  {each:.0} KiB of private memory for each of {N} instances at work: {:.0} in a GiB",
-            1048576.0 / each
+            1_048_576.0 / each
         );
     });
 }

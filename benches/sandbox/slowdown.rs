@@ -12,7 +12,7 @@ const KINDS: &[(&str, &str)] = &[
     ),
     (
         "recursion",
-        "def q(n, r, a, b, c):\n    if r == n: return 1\n    t = 0\n    for x in range(n):\n        if not (a >> x & 1 or b >> (r + x) & 1 or c >> (r - x + n) & 1):\n            t += q(n, r + 1, a | 1 << x, b | 1 << (r + x), c | 1 << (r - x + n))\n    return t\nprint(q(8, 0, 0, 0, 0))",
+        "def q(n, r, a, b, c):\n    if r == n: return 1\n    t = 0\n    for x in range(n):\n        if not (a >> x & 1 or b >> (r + x) & 1 or c >> (r - x + n) & 1):\n            t += q(n, r + 1, a | 1 << x, b | 1 << (r + x), c | 1 << (r - x + n))\n    return t\nprint(q(9, 0, 0, 0, 0))",
     ),
     (
         "dictionaries, lists, heaps, sorting",
