@@ -55,7 +55,7 @@ pub(super) fn measure(wasm: &[u8]) -> Result<Shape, String> {
                 }
             }
             Payload::CodeSectionStart { count, .. } => {
-                at_most("a program", count, MAX_FUNCTIONS, "functions")?
+                at_most("a program", count, MAX_FUNCTIONS, "functions")?;
             }
             Payload::CodeSectionEntry(body) => {
                 let bytes = body.range().len();
@@ -115,7 +115,7 @@ fn count(body: &FunctionBody<'_>) -> wasmparser::Result<(u32, u64)> {
     Ok((n_locals, n_joints))
 }
 
-fn at_most<N: PartialOrd + std::fmt::Display>(
+fn at_most<N: PartialOrd + Copy + std::fmt::Display>(
     whose: &str,
     found: N,
     most: N,

@@ -10,7 +10,6 @@ use super::compiler::{Compiled, Compiler, Fault};
 use super::dialect::{Dialect, runtime_object};
 use super::headers::HeaderSet;
 use crate::guests::{InstallError, Workshop};
-use crate::machine::Machine;
 use crate::package::write_whole;
 use crate::program::File;
 use crate::wasi::Tree;
@@ -130,7 +129,8 @@ fn wanted(path: &str) -> bool {
     const COMPILERS_OWN: &[&str] =
         &["float.h", "inttypes.h", "iso646.h", "limits.h", "tgmath.h", "unwind.h", "varargs.h"];
     if let Some(path) = path.strip_prefix("lib/") {
-        return path.ends_with(".a") || path.ends_with(".o");
+        let extension = path.rsplit('.').next();
+        return extension == Some("a") || extension == Some("o");
     }
     let Some(path) = path.strip_prefix("include/") else { return false };
     if path.contains('/') {

@@ -273,7 +273,7 @@ impl Dialect {
         args.push(format!("stack-size={STACK_BYTES}"));
         match self {
             Self::C => {
-                args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")])
+                args.extend(["/usr/lib/wasm32-wasip1/crt1-command.o".to_owned(), runtime_object("abort")]);
             }
             Self::Cpp => {
                 let parts = PARTS.iter().filter(|part| part.fits(source));

@@ -42,7 +42,7 @@ impl HeaderSet {
 
     /// A source that includes them all.
     pub(super) fn source(&self) -> String {
-        self.0.iter().map(|header| format!("#include <{header}>\n")).collect()
+        self.0.iter().flat_map(|header| ["#include <", header, ">\n"]).collect()
     }
 }
 
