@@ -10,29 +10,38 @@ CARGO ?= cargo
 # What the build needs (a C compiler, for SQLite among others) and what the tests need (PostgreSQL).
 BUILD_PACKAGES := gcc g++ libc6-dev make
 TEST_PACKAGES := postgresql
+# Fetches the packages of two of the sandbox's guests.
+GUEST_PACKAGES := npm
 
-.PHONY: run test bench soak lint docs fuzz packages test-packages
+.PHONY: run test bench soak lint docs fuzz packages test-packages guest-packages
 
 run: packages
 	$(CARGO) build --release --locked
+	$(CARGO_TARGET_DIR)/release/gavel sandbox install python || echo "Code will not be judged; all else will."
 	$(CARGO_TARGET_DIR)/release/gavel serve --sample
 
-test: packages test-packages
+# The guests are compiled once, into the user's cache folder; the tests look for them there.
+test: packages test-packages guest-packages
+	$(CARGO) run --quiet --locked -- sandbox install all
 	$(CARGO) test --workspace --locked
 
 # Side by side with what a user would pick instead; docs/PERFORMANCE.md has the numbers and what they mean.
-bench: packages
+bench: packages guest-packages
 	CARGO="$(CARGO)" sh benches/peer/install.sh
 	$(CARGO) bench --locked --bench http
 	$(CARGO) bench --locked --bench store
+	$(CARGO) run --quiet --locked --release -- sandbox install all
+	$(CARGO) bench --locked --bench sandbox
 	$(CARGO) bench --locked -p graders
 	$(CARGO) build --locked --release -p graders --example judge_pairs
 	$${GAVEL_PEER:-$$HOME/.cache/gavel/venv-bench}/bin/python graders/benches/equivalence.py \
 	  --gavel "$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/examples/judge_pairs"
 
-# Ten times more load than the server can take, for a minute.
+# Ten times more load than the server can take, for a minute; then a million runs of small programs.
 soak: packages
 	$(CARGO) bench --locked --bench http -- soak
+	$(CARGO) run --quiet --locked --release -- sandbox install python
+	$(CARGO) bench --locked --bench sandbox -- soak
 
 # Every parser of model output, SECONDS each; graders/fuzz/README.md says more.
 SECONDS ?= 600
@@ -56,6 +65,9 @@ packages:
 
 test-packages:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || $(call install,$(TEST_PACKAGES))
+
+guest-packages:
+	@command -v npm >/dev/null || $(call install,$(GUEST_PACKAGES))
 
 # Installs as root; otherwise says exactly what to type.
 install = if [ "$$(id -u)" = 0 ]; then \

@@ -27,6 +27,12 @@ pub struct ServeSettings {
     /// Threads that grade [default: one for each core].
     #[arg(long, env = "GAVEL_THREADS", value_name = "N")]
     pub threads: Option<usize>,
+    /// The folder that guests are installed in [default: gavel/guests in the user's cache folder].
+    #[arg(long, env = "GAVEL_GUESTS", value_name = "DIR")]
+    pub guests: Option<PathBuf>,
+    /// Programs that run at a time [default: as many as --threads].
+    #[arg(long, env = "GAVEL_SANDBOX_SLOTS", value_name = "N")]
+    pub sandbox_slots: Option<usize>,
     /// Requests inside at one time; more get 429 [default: 256].
     #[arg(long, env = "GAVEL_MAX_REQUESTS", value_name = "N")]
     pub max_requests: Option<usize>,
@@ -80,6 +86,10 @@ pub struct ServeConfig {
     pub open: bool,
     /// Threads that grade.
     pub n_threads: usize,
+    /// Where guests are installed, if not at the default place.
+    pub guests: Option<PathBuf>,
+    /// Programs that run at a time.
+    pub n_sandbox_slots: usize,
     /// What may wait.
     pub admission: admission::Limits,
     /// Connections and their ends.
@@ -159,6 +169,8 @@ impl ServeSettings {
             store: self.store.or(fallback.store),
             open: self.open.or(fallback.open),
             threads: self.threads.or(fallback.threads),
+            guests: self.guests.or(fallback.guests),
+            sandbox_slots: self.sandbox_slots.or(fallback.sandbox_slots),
             max_requests: self.max_requests.or(fallback.max_requests),
             max_completions: self.max_completions.or(fallback.max_completions),
             max_body_bytes: self.max_body_bytes.or(fallback.max_body_bytes),
@@ -189,11 +201,14 @@ impl ServeSettings {
             let message = "must be at least --max-body-bytes";
             return Err(ConfigFault::Value { setting: "max-total-body-bytes", message });
         }
+        let n_threads = positive("threads", self.threads, cores)?;
         Ok(ServeConfig {
             listen: self.listen.unwrap_or(DEFAULT_LISTEN),
             store: self.store.unwrap_or_else(|| DEFAULT_STORE.to_owned()),
             open: self.open.unwrap_or(false),
-            n_threads: positive("threads", self.threads, cores)?,
+            n_threads,
+            guests: self.guests,
+            n_sandbox_slots: sandbox_slots(self.sandbox_slots, n_threads)?,
             admission: admission::Limits {
                 max_requests: positive("max-requests", self.max_requests, DEFAULT_MAX_REQUESTS)?,
                 max_completions: positive("max-completions", self.max_completions, DEFAULT_MAX_COMPLETIONS)?,
@@ -218,6 +233,17 @@ impl ServeSettings {
 
 /// The most threads, connections or requests that make sense on any machine.
 const MAX_COUNT: usize = 1 << 40;
+
+/// The most programs at a time: each reserves address space, of which there is not without end.
+const MAX_SANDBOX_SLOTS: usize = 1024;
+
+fn sandbox_slots(value: Option<usize>, n_threads: usize) -> Result<usize, ConfigFault> {
+    match value {
+        None => Ok(n_threads.min(MAX_SANDBOX_SLOTS)),
+        Some(n) if (1..=MAX_SANDBOX_SLOTS).contains(&n) => Ok(n),
+        Some(_) => Err(ConfigFault::Value { setting: "sandbox-slots", message: "must be 1 to 1024" }),
+    }
+}
 
 fn positive(setting: &'static str, value: Option<usize>, default: usize) -> Result<usize, ConfigFault> {
     let value = value.unwrap_or(default);

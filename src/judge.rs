@@ -3,24 +3,29 @@
 //! An HTTP request, a line of `gavel grade` and the learner's own group all come through here; there is no
 //! second way to a reward. The judge never knows who asked.
 //!
-//! How many groups wait is for the caller to bound (the server does so by admission): the judge takes what it
-//! is given, oldest first, and spreads a group over idle threads only.
+//! How much waits is for the caller to bound (the server does so by admission): the judge takes what it is given.
+//! What shares one [`Control`] is one request; requests take turns ([`turns`]), so that a large one delays a
+//! small one by a moment and not by all of its own work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use graders::{
-    Alone, Completion, ErrorKind, Explanation, GradeError, Grader, Prepared, PreparedRubric, Resources,
-    Reward, Rubric, Task, TaskError,
+    Completion, ErrorKind, Explanation, GradeError, Grader, Prepared, Resources, Reward, Rubric, Task,
+    TaskError,
 };
 
-/// Stack of a grading thread, in bytes. Parsers bound their depth well below it.
-const STACK_BYTES: usize = 16 << 20;
+mod errand;
+mod group;
+mod polite;
+mod turns;
+
+pub use errand::{Errand, Executed, Input};
+use group::Group;
+use polite::Polite;
+use turns::{Turns, Work};
 
 /// A group to be judged.
 #[derive(Debug)]
@@ -79,17 +84,17 @@ impl Inquiry {
         if let Some(error) = self.control.stopped() {
             return Err(error.into());
         }
-        guarded(|| match self.grader.prepare(&self.task, resources)? {
+        polite::while_wanted(|| match self.grader.prepare(&self.task, resources)? {
             Prepared::Completion(judge) => Ok(judge.explain(&self.completion)?),
             Prepared::Group(_) => Err(Unexplained::Group),
-        })?
+        })
     }
 }
 
 /// Lets a caller stop a judgement that nobody waits for any more.
 #[derive(Debug, Default)]
 pub struct Control {
-    /// Completions not begun by then are not judged.
+    /// Completions that are not judged by then, down to the next run of a program, are not judged.
     pub deadline: Option<Instant>,
     cancelled: AtomicBool,
 }
@@ -100,7 +105,7 @@ impl Control {
         Self { deadline, cancelled: AtomicBool::new(false) }
     }
 
-    /// Completions not begun yet are not judged.
+    /// What is not judged yet, down to the next run of a program, is not judged.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
@@ -119,62 +124,34 @@ impl Control {
     }
 }
 
-/// Judges groups on its own threads. Dropping it lets the threads finish what they began.
+/// Judges groups, explains verdicts and runs programs on threads of its own. Dropping it lets the threads finish
+/// what they were given.
 #[derive(Debug)]
 pub struct Judge {
-    work: Sender<Work>,
-    n_threads: usize,
-}
-
-/// What waits for a thread.
-enum Work {
-    Group(Arc<Job>),
-    Inquiry(Box<dyn FnOnce(&Resources) + Send>),
+    turns: Arc<Turns>,
 }
 
 impl Judge {
-    /// Starts `n_threads` threads, at least one.
+    /// Starts `n_threads` threads, at least one. As many work at a time; a few more may be started to stand in
+    /// for those that wait for their next turn in the middle of their work.
     ///
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(n_threads: usize, resources: Resources) -> std::io::Result<Self> {
-        let n_threads = n_threads.max(1);
-        let (work, waiting) = unbounded();
-        let (help_wanted, shared) = unbounded();
-        let resources = Arc::new(resources);
-        for index in 0..n_threads {
-            let worker = Worker {
-                waiting: waiting.clone(),
-                help_wanted: help_wanted.clone(),
-                shared: shared.clone(),
-                n_threads,
-                resources: Arc::clone(&resources),
-            };
-            thread::Builder::new()
-                .name(format!("judge-{index}"))
-                .stack_size(STACK_BYTES)
-                .spawn(move || worker.run())?;
-        }
-        Ok(Self { work, n_threads })
+        let sandbox = resources.sandbox.map(Polite::around);
+        let turns = Turns::start(n_threads.max(1), Resources { sandbox })?;
+        Ok(Self { turns })
     }
 
-    /// How many threads judge.
+    /// How many threads judge at a time.
     pub fn n_threads(&self) -> usize {
-        self.n_threads
+        self.turns.n_threads()
     }
 
     /// Judges a group; `done` is called with the result on a judging thread and should do little.
     pub fn submit(&self, request: Request, done: impl FnOnce(Judged) + Send + 'static) {
-        let n = request.completions.len();
-        let job = Job {
-            request,
-            prepared: OnceLock::new(),
-            next: AtomicUsize::new(0),
-            open: AtomicUsize::new(n.max(1)),
-            found: (0..n).map(|_| Mutex::new(None)).collect(),
-            done: Mutex::new(Some(Box::new(done))),
-        };
-        self.work.send(Work::Group(Arc::new(job))).expect("the threads outlive the judge, this is a bug");
+        let control = Arc::clone(&request.control);
+        self.turns.add(&control, Work::Group(Arc::new(Group::new(request, Box::new(done)))));
     }
 
     /// Judges a group and waits for the result. Not for async threads.
@@ -188,120 +165,31 @@ impl Judge {
         });
         receiver.recv().expect("every submitted group is answered, this is a bug")
     }
-}
 
-impl Judge {
     /// Explains a verdict; `done` is called with the result on a judging thread and should do little.
     pub fn explain(&self, inquiry: Inquiry, done: impl FnOnce(Explained) + Send + 'static) {
+        let control = Arc::clone(&inquiry.control);
         let answer = move |resources: &Resources| {
             let explained = inquiry.answer(resources);
             let _ = guarded(|| done(explained));
         };
-        self.work
-            .send(Work::Inquiry(Box::new(answer)))
-            .expect("the threads outlive the judge, this is a bug");
-    }
-}
-
-type Done = Box<dyn FnOnce(Judged) + Send>;
-
-struct Job {
-    request: Request,
-    prepared: OnceLock<PreparedRubric>,
-    /// The next completion nobody has taken.
-    next: AtomicUsize,
-    /// Completions not judged yet; whoever judges the last one finishes the group.
-    open: AtomicUsize,
-    found: Vec<Mutex<Option<Alone>>>,
-    done: Mutex<Option<Done>>,
-}
-
-struct Worker {
-    waiting: Receiver<Work>,
-    /// Where a thread that has begun a group asks the others to join in.
-    help_wanted: Sender<Arc<Job>>,
-    shared: Receiver<Arc<Job>>,
-    n_threads: usize,
-    resources: Arc<Resources>,
-}
-
-impl Worker {
-    fn run(&self) {
-        loop {
-            // Groups already begun come first: the oldest request is answered first.
-            if let Ok(job) = self.shared.try_recv() {
-                job.judge_completions();
-                continue;
-            }
-            crossbeam_channel::select! {
-                recv(self.shared) -> job => if let Ok(job) = job { job.judge_completions() },
-                recv(self.waiting) -> job => match job {
-                    Ok(Work::Group(job)) => self.begin(&job),
-                    Ok(Work::Inquiry(answer)) => answer(&self.resources),
-                    Err(_) => return,
-                },
-            }
-        }
+        self.turns.add(&control, Work::Single(Box::new(answer)));
     }
 
-    fn begin(&self, job: &Arc<Job>) {
-        let request = &job.request;
-        let prepared = guarded(|| request.rubric.prepare(&request.task, &self.resources));
-        let prepared = match prepared {
-            Ok(Ok(prepared)) => prepared,
-            Ok(Err(error)) => return job.finish(Err(error)),
-            Err(error) => {
-                let rewards =
-                    all_failed(&request.rubric, request.completions.len(), &request.weights, &error);
-                return job.finish(Ok(rewards));
-            }
+    /// Runs a program for its own sake; `done` is called with the result on a judging thread and should do little.
+    pub fn execute(&self, errand: Errand, done: impl FnOnce(Executed) + Send + 'static) {
+        let control = Arc::clone(&errand.control);
+        let run = move |resources: &Resources| {
+            let executed = errand.run(resources);
+            let _ = guarded(|| done(executed));
         };
-        let _ = job.prepared.set(prepared);
-        if request.completions.is_empty() {
-            return job.finish(Ok(Vec::new()));
-        }
-        for _ in 1..request.completions.len().min(self.n_threads) {
-            let _ = self.help_wanted.send(Arc::clone(job));
-        }
-        job.judge_completions();
+        self.turns.add(&control, Work::Single(Box::new(run)));
     }
 }
 
-impl Job {
-    fn judge_completions(&self) {
-        let Some(prepared) = self.prepared.get() else { return };
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(completion) = self.request.completions.get(index) else { return };
-            let alone = match self.request.control.stopped() {
-                Some(error) => prepared.not_judged(&error),
-                None => guarded(|| prepared.judge_alone(completion))
-                    .unwrap_or_else(|error| prepared.not_judged(&error)),
-            };
-            *lock(&self.found[index]) = Some(alone);
-            // The release of each decrement and the acquire of the last make every result visible to it.
-            if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-                self.judge_group(prepared);
-            }
-        }
-    }
-
-    fn judge_group(&self, prepared: &PreparedRubric) {
-        let Request { rubric, completions, weights, .. } = &self.request;
-        let taken = |cell: &Mutex<Option<Alone>>| {
-            lock(cell).take().expect("the last completion is judged after all others, this is a bug")
-        };
-        let found = self.found.iter().map(taken).collect();
-        let rewards = guarded(|| prepared.judge_group(completions, found, weights))
-            .unwrap_or_else(|error| all_failed(rubric, completions.len(), weights, &error));
-        self.finish(Ok(rewards));
-    }
-
-    fn finish(&self, judged: Judged) {
-        let done = lock(&self.done).take();
-        if let Some(done) = done {
-            let _ = guarded(|| done(judged));
-        }
+impl Drop for Judge {
+    fn drop(&mut self) {
+        self.turns.close();
     }
 }
 
@@ -321,24 +209,4 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, GradeError> {
         tracing::error!(panic = %message, "a grader panicked");
         GradeError::new(ErrorKind::Internal, "a grader failed on this input; please report it with the input")
     })
-}
-
-fn all_failed(rubric: &Arc<Rubric>, n: usize, weights: &[f64], error: &GradeError) -> Vec<Reward> {
-    let name = |component: &graders::Component| Arc::clone(&component.name);
-    let components: Vec<_> = rubric
-        .components()
-        .iter()
-        .zip(weights)
-        .map(|(component, weight)| graders::ComponentReward {
-            name: name(component),
-            weight: *weight,
-            outcome: Err(error.clone()),
-        })
-        .collect();
-    let fault = graders::RewardError {
-        component: rubric.components().first().map_or_else(|| "".into(), name),
-        kind: error.kind,
-        message: error.message.clone(),
-    };
-    vec![Reward { total: Err(fault), components }; n]
 }

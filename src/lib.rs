@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod guests;
 pub mod judge;
 pub mod server;
 pub mod store;

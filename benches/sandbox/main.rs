@@ -53,9 +53,8 @@ fn guests(slots: usize) -> Guests {
 
 /// CPU time of this thread so far, in milliseconds.
 fn thread_cpu_ms() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    let nanos: f64 = stat.split_whitespace().next().expect("a number").parse().expect("a number");
-    nanos / 1e6
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 /// The value below which the fraction `p` of the samples lies.

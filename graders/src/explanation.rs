@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Detail, Reason, Verdict};
 
 /// The longest text of a task or completion that is repeated, in characters.
 const MAX_CHARS: usize = 4_000;
@@ -30,6 +30,29 @@ pub struct Explanation {
     pub lacks: Option<String>,
     /// Where the answer differs from the first reference of which that can be shown.
     pub counter_example: Option<CounterExample>,
+    /// How each case of a program's tests came out, in the order in which they ran; left out for graders that run
+    /// no tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<CaseReport>,
+}
+
+/// One case of a program's tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// Its number in the tests, from 0.
+    pub case: usize,
+    /// Whether the task calls it public.
+    pub public: bool,
+    /// Whether it passed.
+    pub passed: bool,
+    /// Why.
+    pub reason: Reason,
+    /// What the program gave, and where that may be told, what was expected.
+    pub detail: Detail,
+    /// The reference time that the program used, in milliseconds.
+    pub time_ms: f64,
+    /// The most memory that the program held.
+    pub memory_bytes: u64,
 }
 
 /// What was taken for the answer.
@@ -81,6 +104,7 @@ impl Explanation {
             decided_by,
             lacks,
             counter_example: None,
+            cases: Vec::new(),
         }
     }
 

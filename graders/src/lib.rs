@@ -43,7 +43,7 @@ mod weight;
 pub use completion::{Completion, MAX_TEXT_BYTES};
 pub use config::{Fields, Object, object, plain_words, pointer_of};
 pub use error::{ConfigError, ErrorKind, GradeError, TaskError, TaskErrorKind};
-pub use explanation::{CounterExample, Explanation, Extraction, Side};
+pub use explanation::{CaseReport, CounterExample, Explanation, Extraction, Side};
 pub use grader::{GradeCompletion, GradeGroup, Grader, GroupView, Prepared, Resources};
 pub use hash::content_hash;
 pub use registry::{build_grader, grader_types};

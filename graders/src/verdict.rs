@@ -168,6 +168,10 @@ reasons! {
     OutputLimit = "output_limit",
     /// The program imported a module the sandbox does not have.
     MissingModule = "missing_module",
+    /// The program does not define the function that the tests call.
+    NoEntryPoint = "no_entry_point",
+    /// The function returned something that is not plain data, such as an object of a class of its own.
+    InvalidResult = "invalid_result",
     /// The expression is not allowed by the task's rules.
     RuleBroken = "rule_broken",
     /// The grader does not judge inputs of this size.

@@ -4,37 +4,42 @@ It runs with the clock standing still and with fixed random bytes, so that two b
 it prints where the harness's functions are in memory.
 """
 
+import atexit
+import builtins
 import importlib
+import importlib.util
 import io
 import json
 import os
 import random
 import re
 import sys
+import weakref
 
 # What programs use, so that an import only has to look a name up.
 WARM = """
-    __future__ _strptime abc argparse array ast asyncio atexit base64 binascii bisect builtins bz2 calendar cmath
-    collections collections.abc colorsys concurrent.futures concurrent.futures.thread configparser contextlib
-    contextvars copy copyreg csv ctypes dataclasses datetime decimal difflib dis doctest email email.message encodings
-    encodings.ascii encodings.cp1252 encodings.idna encodings.latin_1 encodings.utf_16 encodings.utf_8_sig enum errno
-    fileinput fnmatch fractions functools gc getopt glob graphlib gzip hashlib heapq hmac html html.parser http
-    inspect io ipaddress itertools json keyword linecache locale logging logging.handlers lzma marshal math mmap
-    numbers operator optparse os os.path pathlib pickle platform pprint queue random re reprlib resource sched secrets
-    select selectors shelve shlex shutil signal socket sqlite3 stat statistics string string.templatelib struct
-    subprocess symtable sys tempfile textwrap threading time timeit token tokenize tomllib traceback tracemalloc types
-    typing unicodedata unittest unittest.mock urllib.parse uuid warnings weakref xml.etree.ElementTree zipfile zlib
-    zoneinfo
+    __future__ _strptime abc argparse array ast asyncio atexit base64 binascii bisect builtins bz2 calendar
+    cmath collections collections.abc colorsys concurrent.futures concurrent.futures.thread configparser
+    contextlib contextvars copy copyreg csv ctypes dataclasses datetime decimal difflib dis doctest email
+    email.message encodings encodings.ascii encodings.cp1252 encodings.idna encodings.latin_1 encodings.utf_16
+    encodings.utf_8_sig enum errno fileinput fnmatch fractions functools gc getopt glob graphlib gzip hashlib
+    heapq hmac html html.parser http inspect io ipaddress itertools json keyword linecache locale logging
+    logging.handlers lzma marshal math mmap numbers operator optparse os os.path pathlib pickle platform
+    pprint pytest queue random re reprlib resource sched secrets select selectors shelve shlex shutil signal
+    socket sqlite3 stat statistics string string.templatelib struct subprocess symtable sys tempfile textwrap
+    threading time timeit token tokenize tomllib traceback tracemalloc types typing unicodedata unittest
+    unittest.mock urllib.parse uuid warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo
 """.split()
 
-HARNESS = ["channel", "nodes", "plain", "prelude", "system", "threads", "wire", "program", "service", "examination"]
+# Each after those that it needs.
+HARNESS = "notation channel nodes plain prelude system threads wire program service remote examination".split()
 
 
 def streams():
     """The three streams as an interpreter has them whose output goes to a file."""
     binary = io.FileIO(0, "rb", closefd=False)
     binary.name = "<stdin>"
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(binary), "utf-8", "strict")
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(binary), "utf-8", "strict", "\n")
     for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
         binary = io.FileIO(number, "wb", closefd=False)
         binary.name = f"<{name}>"
@@ -45,16 +50,32 @@ def streams():
     sys.stdin.mode = "r"
 
 
+def harness():
+    """The harness's modules, with builtins of their own: programs that replace builtins do so for themselves."""
+    importlib.import_module("_gavel")
+    own = vars(builtins).copy()
+    modules = {}
+    for name in HARNESS:
+        spec = importlib.util.find_spec(f"_gavel.{name}")
+        module = modules[name] = importlib.util.module_from_spec(spec)
+        vars(module)["__builtins__"] = own
+        sys.modules[spec.name] = module
+        setattr(sys.modules["_gavel"], name, module)
+    for module in modules.values():
+        module.__spec__.loader.exec_module(module)
+    return modules
+
+
 def exercise():
     """Does what most programs do, so that code is specialized, caches are filled and memory is laid out."""
     from _gavel import plain
 
     value = [1, 2.5, "x", None, True, (1, 2), {3}, {"a": [1]}, b"b", 1j]
     for _ in range(20):
-        assert plain.decode(plain.encode(*value).decode()) == value
+        assert plain.decode(plain.encode(*value)) == value
         json.loads(json.dumps({"a": [1, 2.5, None]}))
-        names = {"__name__": "exercise"}
-        exec(compile("print(*sorted(map(int, '3 1 2'.split())), file=out)", "exercise", "exec"), names | {"out": io.StringIO()})
+        code = compile("print(*sorted(map(int, '3 1 2'.split())), file=out)", "exercise", "exec")
+        exec(code, {"__name__": "exercise", "out": io.StringIO()})
     re.compile(r"(\d+)\s*").match("12 ")
     "{:.2f} {!r}".format(1.5, f"{2:>5}")
 
@@ -70,7 +91,7 @@ def main():
         raise SystemExit("the standard library lacks " + ", ".join(missing))
     os.environ.clear()
     streams()
-    modules = {name: importlib.import_module(f"_gavel.{name}") for name in HARNESS}
+    modules = harness()
     modules["threads"].install()
     modules["system"].install()
     random.seed(0)
@@ -79,6 +100,9 @@ def main():
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()
     entries = {"main": id(modules["program"].main), "serve": id(modules["service"].serve)}
+    # What modules registered for the end is not worth the time: nothing of theirs is left to be written then.
+    atexit._clear()
+    weakref.finalize._registered_with_atexit = False
     sys.setrecursionlimit(1000)
     sys.set_int_max_str_digits(0)
     print(json.dumps(entries), flush=True)

@@ -35,6 +35,10 @@ pub(crate) const KIND: Kind = Kind {
     sources: build::SOURCES,
     revision: 1,
     build: build::build,
+    trials: &[
+        (Language::C, "#include <stdio.h>\nint main(void) { puts(\"1\"); }"),
+        (Language::Cpp, "#include <iostream>\nint main() { std::cout << 1 << std::endl; }"),
+    ],
     open: |machine, folder| Ok(Box::new(Cpp::open(machine, folder)?)),
 };
 

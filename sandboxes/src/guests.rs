@@ -47,9 +47,14 @@ pub(crate) struct Kind {
     pub(crate) revision: u32,
     /// Builds what a run needs into an empty folder.
     pub(crate) build: fn(&mut Workshop<'_>) -> Result<(), InstallError>,
+    /// A program in each language that prints `1` and a line's end: what was built is tried with them.
+    pub(crate) trials: &'static [(Language, &'static str)],
     /// Opens what was built.
-    pub(crate) open: fn(Arc<Machine>, &Path) -> Result<Box<dyn Guest>, MachineError>,
+    pub(crate) open: Open,
 }
+
+/// Opens a guest that is installed in a folder.
+pub(crate) type Open = fn(Arc<Machine>, &Path) -> Result<Box<dyn Guest>, MachineError>;
 
 /// What a guest is built with.
 pub(crate) struct Workshop<'w> {

@@ -8,9 +8,12 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::Args;
-use graders::{Completion, Explanation, MAX_TEXT_BYTES, Object, Resources, Side, Task, build_grader};
+use graders::{
+    CaseReport, Completion, Explanation, MAX_TEXT_BYTES, Object, Resources, Side, Task, build_grader,
+};
 use serde_json::Value;
 
+use super::sandbox::GuestArgs;
 use crate::judge::{Control, Inquiry, Judge, Unexplained};
 
 /// Explain the verdict on one completion: what was read on each side, what decided, where they differ.
@@ -38,6 +41,8 @@ pub(super) struct Explain {
     /// Print the explanation as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    guests: GuestArgs,
 }
 
 impl Explain {
@@ -47,7 +52,8 @@ impl Explain {
             .map_err(|error| anyhow!("--grader{}: {}", place(&error.pointer), error.message))?;
         let task = self.task()?;
         let completion = Completion::new(self.completion()?);
-        let judge = Judge::start(1, Resources::default()).context("cannot start the grading thread")?;
+        let resources = Resources { sandbox: Some(self.guests.sandbox(1)) };
+        let judge = Judge::start(1, resources).context("cannot start the grading thread")?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let control = Arc::new(Control::default());
         judge.explain(Inquiry { grader, task, completion, control }, move |explained| {
@@ -120,7 +126,7 @@ fn read_json(flag: &str, text: &str) -> anyhow::Result<Value> {
 
 /// The explanation as aligned lines.
 fn human(explanation: &Explanation) -> String {
-    let Explanation { verdict, extraction, reference, answer, decided_by, lacks, counter_example } =
+    let Explanation { verdict, extraction, reference, answer, decided_by, lacks, counter_example, cases } =
         explanation;
     let mut out = String::new();
     let mut row = |name: &str, text: &str| {
@@ -161,7 +167,21 @@ fn human(explanation: &Explanation) -> String {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         row(key, &text);
     }
+    for case in cases {
+        row(&format!("case {}", case.case), &case_line(case));
+    }
     out
+}
+
+/// One case of a program's tests on one line.
+fn case_line(case: &CaseReport) -> String {
+    let CaseReport { public, reason, detail, time_ms, memory_bytes, .. } = case;
+    let side = if *public { "public" } else { "hidden" };
+    let mut line = format!("{reason} ({side}, {time_ms:.1} ms, {} KiB)", memory_bytes >> 10);
+    for (key, value) in detail {
+        let _ = write!(line, "; {key} {value}");
+    }
+    line
 }
 
 fn show(name: &str, side: &Side, row: &mut impl FnMut(&str, &str)) {

@@ -14,6 +14,7 @@ use graders::{Progress, Resources, Rubric};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use super::sandbox::GuestArgs;
 use crate::judge::{Control, Judge};
 use crate::server::decode::{self, ReadGroup};
 use crate::server::problem::Fault;
@@ -54,6 +55,11 @@ pub(super) struct Grade {
     /// Threads that grade [default: one for each core].
     #[arg(long, env = "GAVEL_THREADS", value_name = "N")]
     threads: Option<usize>,
+    #[command(flatten)]
+    guests: GuestArgs,
+    /// Programs that run at a time [default: as many as --threads].
+    #[arg(long, env = "GAVEL_SANDBOX_SLOTS", value_name = "N")]
+    sandbox_slots: Option<usize>,
 }
 
 /// Groups read ahead of the writer, for each thread.
@@ -82,8 +88,9 @@ impl Grade {
             .map_err(|error| anyhow::anyhow!("{} (here: --step, --metric)", error.message))?;
         let n_threads =
             self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let judge =
-            Judge::start(n_threads, Resources::default()).context("cannot start the grading threads")?;
+        let sandbox = self.guests.sandbox(self.sandbox_slots.unwrap_or(n_threads));
+        let resources = Resources { sandbox: Some(sandbox) };
+        let judge = Judge::start(n_threads, resources).context("cannot start the grading threads")?;
 
         let (output, done) = open_output(&self.output, self.overwrite, &rubric)?;
         let (input, bar) = open_input(&self.input)?;

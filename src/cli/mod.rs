@@ -9,6 +9,7 @@ mod explain;
 mod grade;
 mod keys;
 mod sample;
+mod sandbox;
 mod serve;
 mod tasks;
 
@@ -30,6 +31,8 @@ enum Command {
     Explain(explain::Explain),
     /// Make tasks, and completions of them for trying things out.
     Tasks(tasks::Tasks),
+    /// Install, list and try the guests that run programs.
+    Sandbox(sandbox::Sandbox),
     /// Make, list and revoke the keys that let callers in.
     Keys(keys::Keys),
     /// Show what is built in, what is missing and how to get it.
@@ -47,6 +50,7 @@ impl Cli {
             Command::Grade(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Tasks(command) => command.run(),
+            Command::Sandbox(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Doctor(command) => command.run(),
         }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
+use sandboxes::Language;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -29,18 +30,48 @@ fn request() -> Value {
     })
 }
 
+/// A program for a task with tests: right, and wrong in the second of them.
+fn code_request() -> Value {
+    let fenced = |code: &str| format!("```python\n{code}\n```");
+    json!({
+        "rubric": "code",
+        "groups": [{
+            "id": "code",
+            "task": {
+                "prompt": "Read a number and print its square.",
+                "tests": {"language": "python", "cases": [{"stdin": "3", "stdout": "9"}, {"stdin": "-4", "stdout": "16"}]}
+            },
+            "completions": [
+                {"id": "right", "text": fenced("print(int(input()) ** 2)")},
+                {"id": "wrong", "text": fenced("print(int(input()) * 3)")}
+            ]
+        }]
+    })
+}
+
 /// Sends the sample through the whole service and prints the command that does the same, and the reply.
 ///
 /// # Errors
 /// When the reply is not the one that a sound server gives.
 #[expect(clippy::print_stdout, reason = "the command's output")]
-pub(super) async fn show(router: Router, address: SocketAddr) -> anyhow::Result<()> {
-    let body = request();
-    let text = serde_json::to_string_pretty(&body)?;
+pub(super) async fn show(router: Router, address: SocketAddr, languages: &[Language]) -> anyhow::Result<()> {
+    show_one(router.clone(), address, &request()).await?;
+    if languages.contains(&Language::Python) {
+        show_one(router, address, &code_request()).await?;
+    } else {
+        println!("Code is judged too, once `gavel sandbox install python` has installed an interpreter.\n");
+    }
+    println!("Serving on http://{address} (dashboard), http://{address}/docs (the API). Ctrl-C stops.");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the command's output")]
+async fn show_one(router: Router, address: SocketAddr, body: &Value) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(body)?;
     println!("$ curl http://{address}/v1/grade -H 'Content-Type: application/json' -d '{text}'\n");
     let request = Request::post("/v1/grade")
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(serde_json::to_vec(&body)?))?;
+        .body(Body::from(serde_json::to_vec(body)?))?;
     let response = router.oneshot(request).await.context("the sample was not answered")?;
     let status = response.status();
     let bytes = response.into_body().collect().await.context("the sample's answer broke off")?.to_bytes();
@@ -54,6 +85,5 @@ pub(super) async fn show(router: Router, address: SocketAddr) -> anyhow::Result<
             serde_json::from_slice(&bytes).context("the sample's answer cannot be read")?;
         println!("{}\n", serde_json::to_string_pretty(&reply)?);
     }
-    println!("Serving on http://{address} (dashboard), http://{address}/docs (the API). Ctrl-C stops.");
     Ok(())
 }

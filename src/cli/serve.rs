@@ -9,10 +9,12 @@ use anyhow::Context;
 use clap::Args;
 use graders::Resources;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use sandboxes::{Guests, Language, Sandbox};
 use tokio::net::TcpListener;
 
 use super::sample;
 use crate::config::{ServeConfig, ServeSettings};
+use crate::guests::InstalledGuests;
 
 use crate::judge::Judge;
 use crate::server::admission::Admission;
@@ -38,6 +40,10 @@ pub(super) struct Serve {
 /// Upper bounds of the histogram of grading times, in seconds.
 const GRADE_SECONDS: [f64; 14] =
     [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0];
+/// Upper bounds of the histogram of programs' reference times, in seconds, and of their fuel.
+const EXECUTION_SECONDS: [f64; 12] =
+    [0.000_1, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0];
+const EXECUTION_FUEL: [f64; 9] = [1e5, 1e6, 1e7, 1e8, 1e9, 3e9, 1e10, 3e10, 1e11];
 /// How often histograms are folded, so that their samples do not pile up between scrapes.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -58,14 +64,18 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let judge =
-        Judge::start(config.n_threads, Resources::default()).context("cannot start the grading threads")?;
+    let sandbox = InstalledGuests::new(config.guests.clone(), config.n_sandbox_slots);
+    let guests = open_guests(&sandbox);
+    let resources = Resources { sandbox: Some(sandbox.clone()) };
+    let judge = Judge::start(config.n_threads, resources).context("cannot start the grading threads")?;
     let app = Arc::new(App {
         judge,
         store: store.clone(),
         admission: Admission::new(config.admission),
         gatekeeper: Gatekeeper::new(open),
         rubrics: RubricCache::default(),
+        sandbox: Some(sandbox.clone()),
+        guests,
         metrics: metrics.clone(),
         settings: Settings { max_deadline: config.max_deadline },
     });
@@ -78,7 +88,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     tracing::info!(%address, store = %store.describe(), threads = config.n_threads, open, "serving");
     let router = server::router(Arc::clone(&app));
     if sample {
-        sample::show(router.clone(), address).await?;
+        sample::show(router.clone(), address, &sandbox.languages()).await?;
     }
     let n_cut = listen::serve(listener, router, app, config.connections, stop_signal()).await;
     store.close().await;
@@ -89,6 +99,35 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the guests and says in one line what can be run.
+fn open_guests(sandbox: &InstalledGuests) -> Option<Arc<Guests>> {
+    let folder = sandbox.directory().map(|path| path.display().to_string()).unwrap_or_default();
+    match sandbox.guests() {
+        Ok(guests) => {
+            let languages = guests.languages();
+            if languages.is_empty() {
+                tracing::warn!(
+                    guests = folder,
+                    "no guest is installed: `code` gives null rewards until `gavel sandbox install python` or the like"
+                );
+            } else {
+                let languages: Vec<_> = languages.into_iter().map(Language::name).collect();
+                tracing::info!(
+                    guests = folder,
+                    slots = guests.n_slots(),
+                    languages = languages.join(","),
+                    "sandbox"
+                );
+            }
+            Some(guests)
+        }
+        Err(error) => {
+            tracing::error!(error, "the sandbox does not start: `code` gives null rewards");
+            None
+        }
+    }
 }
 
 /// Whether callers need no key: on this machine's own addresses as long as there are none, elsewhere only
@@ -114,6 +153,8 @@ async fn decide_who_may_call(config: &ServeConfig, store: &Store) -> anyhow::Res
 fn metrics() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("gavel_grade_seconds".to_owned()), &GRADE_SECONDS)?
+        .set_buckets_for_metric(Matcher::Full("gavel_execution_seconds".to_owned()), &EXECUTION_SECONDS)?
+        .set_buckets_for_metric(Matcher::Full("gavel_execution_fuel".to_owned()), &EXECUTION_FUEL)?
         .install_recorder()?;
     metrics::describe_counter!("gavel_requests_total", "Requests answered, by route and status.");
     metrics::describe_counter!(
@@ -127,6 +168,15 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_counter!("gavel_unjudged_total", "Completions without a reward, by what failed.");
     metrics::describe_counter!("gavel_store_failures_total", "Failures of the store.");
     metrics::describe_gauge!("gavel_pending_completions", "Completions waiting or being graded.");
+    metrics::describe_counter!("gavel_executions_total", "Runs of programs, by language and ending.");
+    metrics::describe_gauge!("gavel_sandbox_running", "Programs running.");
+    metrics::describe_gauge!("gavel_sandbox_waiting", "Programs waiting for a place to run.");
+    metrics::describe_histogram!(
+        "gavel_execution_seconds",
+        metrics::Unit::Seconds,
+        "Reference time of programs, by language."
+    );
+    metrics::describe_histogram!("gavel_execution_fuel", "Instructions of programs, about, by language.");
     metrics::describe_histogram!(
         "gavel_grade_seconds",
         metrics::Unit::Seconds,

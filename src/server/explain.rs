@@ -65,6 +65,30 @@ pub struct ExplanationReply {
     pub lacks: Option<String>,
     /// Where the answer differs from the first reference of which that can be shown.
     pub counter_example: Option<CounterExampleReply>,
+    /// How each case of a program's tests came out, in the order in which they ran; left out for graders that run
+    /// no tests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<CaseReply>,
+}
+
+/// One case of a program's tests.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CaseReport)]
+pub struct CaseReply {
+    /// Its number in the tests, from 0.
+    pub case: usize,
+    /// Whether the task calls it public.
+    pub public: bool,
+    /// Whether it passed.
+    pub passed: bool,
+    /// Why, as a stable name.
+    pub reason: String,
+    /// What the program gave, and where that may be told, what was expected.
+    pub detail: Map<String, Value>,
+    /// The reference time that the program used, in milliseconds.
+    pub time_ms: f64,
+    /// The most memory that the program held.
+    pub memory_bytes: u64,
 }
 
 /// One grader's finding.

@@ -300,7 +300,7 @@ fn line<T: Serialize>(value: &T) -> Result<Vec<u8>, std::convert::Infallible> {
     Ok(line)
 }
 
-fn milliseconds(elapsed: Duration) -> f64 {
+pub(super) fn milliseconds(elapsed: Duration) -> f64 {
     // Microseconds are as fine as this number is meant.
     (elapsed.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -47,6 +47,11 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     metrics::gauge!("gavel_pending_completions").set(app.admission.n_completions() as f64);
+    if let Some(guests) = &app.guests {
+        let (n_running, n_waiting) = guests.occupancy();
+        metrics::gauge!("gavel_sandbox_running").set(n_running as f64);
+        metrics::gauge!("gavel_sandbox_waiting").set(n_waiting as f64);
+    }
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (content_type, app.metrics.render()).into_response()
 }

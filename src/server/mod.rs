@@ -14,6 +14,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
+use sandboxes::{Guests, Sandbox};
 use serde::Serialize;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -25,19 +26,23 @@ use tower_http::trace::TraceLayer;
 
 pub mod admission;
 pub mod auth;
+pub mod compat;
 pub mod dashboard;
 pub mod decode;
+pub mod execute;
 pub mod explain;
 pub mod extract;
 pub mod gathering;
 pub mod grade;
 pub mod health;
 pub mod keeping;
+pub mod languages;
 pub mod listen;
 pub mod measure;
 pub mod media;
 pub mod openapi;
 pub mod problem;
+pub mod program;
 pub mod regrade;
 pub mod rubric_cache;
 pub mod rubrics;
@@ -45,6 +50,7 @@ pub mod runs;
 pub mod scoring;
 pub mod tasks;
 pub mod types;
+pub mod value;
 
 use crate::judge::Judge;
 use crate::store::{Store, StoreError};
@@ -66,6 +72,10 @@ pub struct App {
     pub gatekeeper: Gatekeeper,
     /// Rubrics read lately.
     pub rubrics: RubricCache,
+    /// What runs programs, as far as requests ask about it; the judge runs them.
+    pub sandbox: Option<Arc<dyn Sandbox>>,
+    /// The same where it is the installed guests.
+    pub guests: Option<Arc<Guests>>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// The rest.
@@ -102,6 +112,7 @@ pub fn router(app: Arc<App>) -> axum::Router {
         .route_layer(guarded)
         .merge(openapi::pages(document))
         .merge(dashboard::routes())
+        .merge(compat::routes(Arc::clone(&app)))
         .merge(health::routes(app))
         .fallback(no_such_path)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{App, explain, grade, regrade, rubrics, runs, tasks};
+use super::{App, execute, explain, grade, languages, regrade, rubrics, runs, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,7 @@ use super::{App, explain, grade, regrade, rubrics, runs, tasks};
     ),
     tags(
         (name = "grading", description = "Rollouts in, rewards out."),
+        (name = "execution", description = "Programs run in the sandbox."),
         (name = "rubrics", description = "Rubrics by name."),
         (name = "runs", description = "What was kept: groups, rewards, metrics, exports."),
         (name = "tasks", description = "Environments that make tasks."),
@@ -47,6 +48,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(grade::grade))
         .routes(routes!(explain::explain))
+        .routes(routes!(execute::execute))
+        .routes(routes!(languages::list))
         .routes(routes!(regrade::regrade))
         .routes(routes!(rubrics::list))
         .routes(routes!(rubrics::read, rubrics::put, rubrics::delete))

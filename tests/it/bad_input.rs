@@ -221,6 +221,17 @@ fn generate(name: &str) -> Vec<u8> {
             let (open, close) = (r#"{"items":"#.repeat(90), "}".repeat(90));
             task(&format!(r#"{{"schema": {open}{{}}{close}}}"#))
         }
+        "long_program" => {
+            json!({"language": "python", "source": long(4 * MEGABYTE + 1)}).to_string().into_bytes()
+        }
+        "many_programs" => json!({"programs": vec![json!({"language": "python", "source": ""}); 65]})
+            .to_string()
+            .into_bytes(),
+        "long_file_name" => {
+            json!({"language": "python", "source": "", "fetch_files": [long(300), long(2000)]})
+                .to_string()
+                .into_bytes()
+        }
         "gzip" => gzip(&good()),
         "gzip_cut" => cut(gzip(&good())),
         "gzip_bomb" => {

@@ -10,15 +10,21 @@
 )]
 
 mod api;
+mod attacks;
 mod bad_input;
 mod cli;
+mod cli_sandbox;
 mod end_to_end;
+mod execute;
 mod explain;
+mod fairness;
 mod kill;
 mod notation;
 mod openapi;
 mod overload;
+mod run_code;
 mod running;
+mod scripted;
 mod server;
 mod store;
 mod tasks;

@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) n_threads: usize,
     /// Whether callers need no key.
     pub(crate) open: bool,
+    /// What runs programs, if not the gate.
+    pub(crate) sandbox: Option<Arc<dyn Sandbox>>,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             max_deadline: Duration::from_mins(2),
             n_threads: 2,
             open: true,
+            sandbox: None,
         }
     }
 }
@@ -72,13 +75,16 @@ impl Server {
 
     pub(crate) async fn with(options: Options) -> Self {
         let gate = Arc::new(Gate::default());
-        let resources = Resources { sandbox: Some(gate.clone()) };
+        let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
+        let resources = Resources { sandbox: Some(Arc::clone(&sandbox)) };
         let app = Arc::new(App {
             judge: Judge::start(options.n_threads, resources).unwrap(),
             store: Store::open("sqlite::memory:").await.unwrap(),
             admission: Admission::new(options.limits),
             gatekeeper: Gatekeeper::new(options.open),
             rubrics: RubricCache::default(),
+            sandbox: Some(sandbox),
+            guests: None,
             metrics: recorder(),
             settings: Settings { max_deadline: options.max_deadline },
         });
@@ -212,7 +218,10 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     open: bool,
-    begun: usize,
+    /// How many more may pass while it is closed.
+    permits: usize,
+    /// The programs that have begun.
+    begun: Vec<String>,
 }
 
 impl Gate {
@@ -222,9 +231,20 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// Lets one program through.
+    pub(crate) fn let_one_through(&self) {
+        self.state.lock().unwrap().permits += 1;
+        self.changed.notify_all();
+    }
+
     /// How many programs have begun.
     pub(crate) fn begun(&self) -> usize {
-        self.state.lock().unwrap().begun
+        self.state.lock().unwrap().begun.len()
+    }
+
+    /// The programs that have begun, in order.
+    pub(crate) fn programs(&self) -> Vec<String> {
+        self.state.lock().unwrap().begun.clone()
     }
 
     /// Waits until `n` programs have begun.
@@ -240,11 +260,13 @@ impl Sandbox for Gate {
         vec![Language::Python]
     }
 
-    fn run(&self, _: &Program, _: &[u8], _: &sandboxes::Limits) -> Result<Execution, SandboxError> {
+    fn run(&self, program: &Program, _: &[u8], _: &sandboxes::Limits) -> Result<Execution, SandboxError> {
         let mut state = self.state.lock().unwrap();
-        state.begun += 1;
+        state.begun.push(program.source.clone());
         self.changed.notify_all();
-        drop(self.changed.wait_while(state, |state| !state.open).unwrap());
+        let mut state = self.changed.wait_while(state, |state| !state.open && state.permits == 0).unwrap();
+        state.permits = state.permits.saturating_sub(1);
+        drop(state);
         Ok(Execution { stdout: b"1\n".to_vec(), ..Execution::ended(Ending::Exited { code: 0 }) })
     }
 }

@@ -12,6 +12,7 @@ const SKIPPED: [&str; 6] = ["target", ".git", "node_modules", ".venv", "corpus",
 /// Who may not know whom: a path below the repository's root, and what must not be named there.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("src/judge.rs", &["crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::cli"]),
+    ("src/judge/", &["crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::cli"]),
     (
         "src/store/",
         &["crate::server", "crate::judge", "crate::rollout", "crate::learner", "crate::cli", "axum"],

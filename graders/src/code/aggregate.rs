@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::tests::Tests;
 use crate::error::ConfigError;
 
 /// How the results of the cases become a score. No code at all and code that does not compile score 0, except
@@ -14,9 +13,10 @@ pub(super) enum Mode {
     /// the first failure that decides.
     #[default]
     Binary,
-    /// The fraction of cases that passed. It invites hard-coding the easy ones.
+    /// The fraction of cases that passed, where a checker may pass a case in part. It invites hard-coding the
+    /// easy ones.
     Fraction,
-    /// The fraction of the cases' `weight`s that passed.
+    /// The same, each case by its `weight`.
     Weighted,
     /// open-r1's weighted Codeforces reward: 1 when all passed plus 0.1 times the fraction; −1 without code,
     /// −0.1 when it does not compile.
@@ -32,6 +32,14 @@ const ALL: f64 = 1.0 - f64::EPSILON;
 pub(super) struct Aggregate {
     mode: Mode,
     threshold: f64,
+}
+
+/// A case that counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) weight: f64,
+    /// From 0, failed or not run, to 1, passed.
+    pub(super) credit: f64,
 }
 
 impl Aggregate {
@@ -73,26 +81,24 @@ impl Aggregate {
         }
     }
 
-    /// Whether the results so far decide for 0, so that no further case has to run.
-    pub(super) fn is_lost(self, tests: &Tests, passed: &[bool]) -> bool {
-        let failed = passed.iter().filter(|passed| !**passed).count();
-        let best = tests.cases.len().saturating_sub(failed) as f64 / tests.cases.len() as f64;
+    /// Whether so many failures among so many cases decide for 0, so that no further case has to run.
+    pub(super) fn is_lost(self, failed: usize, cases: usize) -> bool {
+        let best = cases.saturating_sub(failed) as f64 / cases as f64;
         self.mode == Mode::Binary && best <= self.threshold
     }
 
-    /// The score of a program that compiled; a case that did not run did not pass.
-    pub(super) fn score(self, tests: &Tests, passed: &[bool]) -> f64 {
-        let total = tests.cases.len() as f64;
-        let fraction = passed.iter().filter(|passed| **passed).count() as f64 / total;
+    /// The score of a program that compiled, by all cases that count, of which there is at least one.
+    pub(super) fn score(self, cases: &[Counted]) -> f64 {
+        let total = cases.len() as f64;
+        let passed = cases.iter().filter(|case| case.credit >= 1.0).count() as f64 / total;
+        let fraction = cases.iter().map(|case| case.credit).sum::<f64>() / total;
         match self.mode {
-            Mode::Binary => f64::from(fraction > self.threshold),
+            Mode::Binary => f64::from(passed > self.threshold),
             Mode::Weighted => {
-                let weights = || tests.cases.iter().map(|case| case.weight);
-                let earned: f64 =
-                    weights().zip(passed).filter(|(_, passed)| **passed).map(|(weight, _)| weight).sum();
-                earned / weights().sum::<f64>()
+                let earned: f64 = cases.iter().map(|case| case.weight * case.credit).sum();
+                earned / cases.iter().map(|case| case.weight).sum::<f64>()
             }
-            Mode::OpenR1CfWeighted => f64::from(fraction >= 1.0) + 0.1 * fraction,
+            Mode::OpenR1CfWeighted => f64::from(passed >= 1.0) + 0.1 * fraction,
             Mode::OpenInstruct if fraction < self.threshold => 0.0,
             Mode::Fraction | Mode::OpenInstruct => fraction,
         }

@@ -3,6 +3,8 @@
 use sandboxes::Language;
 use serde::Deserialize;
 
+use super::fence::{Fence, fences};
+
 /// What a completion without a code fence counts as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,95 +14,167 @@ pub(super) enum Unfenced {
     NoCode,
     /// As a program, all of it.
     WholeText,
+    /// As a program from the first line that begins like code to the last that does not read like a sentence.
+    Heuristic,
 }
 
-/// The program in `text`: the last closed fence marked with the language, else the last closed one without a
-/// mark. A fence of another language is never taken, and one that never closes was cut off.
-pub(super) fn program(text: &str, language: Language, unfenced: Unfenced) -> Option<String> {
-    let mut marked = None;
-    let mut unmarked = None;
-    let mut any_fence = false;
-    let mut open: Option<Fence<'_>> = None;
-    let mut at = 0;
+/// Which of several fenced blocks are the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Blocks {
+    /// The last one.
+    #[default]
+    Last,
+    /// The first one.
+    First,
+    /// All, one after the other.
+    Join,
+}
+
+/// What a fence that never closes counts as: the completion was cut off, or the model forgot to close it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unclosed {
+    /// As nothing.
+    #[default]
+    NoCode,
+    /// As a block like others, up to the end of the text.
+    Take,
+}
+
+/// How programs are looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extract {
+    pub(super) unfenced: Unfenced,
+    pub(super) blocks: Blocks,
+    pub(super) unclosed: Unclosed,
+}
+
+/// A program that was found.
+pub(super) struct Extracted {
+    pub(super) source: String,
+    /// A stable name for how.
+    pub(super) step: &'static str,
+    /// How many blocks could have been it.
+    pub(super) blocks: usize,
+}
+
+impl Extract {
+    /// The program in `text`: of the fences marked with the language, or else of those without a mark, the ones
+    /// that `blocks` says. A fence of another language is never taken.
+    ///
+    /// # Errors
+    /// What there is instead of a program, as a stable name.
+    pub(super) fn program(self, text: &str, language: Language) -> Result<Extracted, &'static str> {
+        let fences = fences(text);
+        if fences.is_empty() {
+            return self.unfenced(text, language);
+        }
+        let takes = |fence: &&Fence<'_>| fence.is_closed || self.unclosed == Unclosed::Take;
+        let marked: Vec<_> = fences.iter().filter(takes).filter(|fence| fence.names(language)).collect();
+        let (blocks, step) = if marked.is_empty() {
+            (fences.iter().filter(takes).filter(|fence| fence.info.is_empty()).collect(), "unmarked_fence")
+        } else {
+            (marked, "fenced")
+        };
+        let chosen = match self.blocks {
+            Blocks::Last => blocks.last().map(std::slice::from_ref),
+            Blocks::First => blocks.first().map(std::slice::from_ref),
+            Blocks::Join => Some(blocks.as_slice()).filter(|blocks| !blocks.is_empty()),
+        };
+        let Some(chosen) = chosen else {
+            let is_cut_off = fences
+                .last()
+                .is_some_and(|fence| !fence.is_closed && (fence.info.is_empty() || fence.names(language)));
+            return Err(if is_cut_off { "unclosed_fence" } else { "other_language" });
+        };
+        let step = if chosen.iter().any(|fence| !fence.is_closed) { "unclosed_fence" } else { step };
+        let programs: Vec<_> = chosen.iter().map(|fence| fence.program()).collect();
+        let source = programs.join("\n");
+        if source.trim().is_empty() {
+            Err("empty_fence")
+        } else {
+            Ok(Extracted { source, step, blocks: blocks.len() })
+        }
+    }
+
+    fn unfenced(self, text: &str, language: Language) -> Result<Extracted, &'static str> {
+        let (source, step) = match self.unfenced {
+            _ if text.trim().is_empty() => return Err("empty"),
+            Unfenced::NoCode => return Err("no_fence"),
+            Unfenced::WholeText => (text, "whole_text"),
+            Unfenced::Heuristic => (code_like(text, language).ok_or("no_fence")?, "heuristic"),
+        };
+        Ok(Extracted { source: source.to_owned(), step, blocks: 0 })
+    }
+}
+
+/// What programs begin their lines with, at the outermost level.
+fn openers(language: Language) -> &'static [&'static str] {
+    match language {
+        Language::Python => {
+            &["import ", "from ", "def ", "async def ", "class ", "@", "#!", "print(", "if __name__"]
+        }
+        Language::C | Language::Cpp => &[
+            "#include", "#define", "#pragma", "using ", "typedef ", "struct ", "template", "int ", "void ",
+            "//", "/*",
+        ],
+        Language::JavaScript => &[
+            "const ",
+            "let ",
+            "var ",
+            "function ",
+            "async function ",
+            "class ",
+            "import ",
+            "process.",
+            "console.",
+            "//",
+            "/*",
+        ],
+    }
+}
+
+/// What Python's blocks begin with; their first line ends with a colon.
+const BLOCKS: [&str; 5] = ["for ", "while ", "if ", "with ", "try:"];
+
+/// Whether a line at the outermost level begins a program.
+fn begins_code(line: &str, language: Language) -> bool {
+    let line = line.trim_end();
+    let opens = openers(language).iter().any(|opener| line.starts_with(opener));
+    let is_block = language == Language::Python
+        && line.ends_with(':')
+        && BLOCKS.iter().any(|block| line.starts_with(block));
+    // `a = 1`, `a, b = c`, `a[0] += 1`.
+    let is_assignment = line.split_once('=').is_some_and(|(target, _)| {
+        let target = target.trim_end_matches(['+', '-', '*', '/', '|', '&', ' ']);
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '[' | ']' | '.');
+        target.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && target.split(',').all(|part| !part.trim().is_empty() && part.trim().chars().all(is_name))
+    });
+    (opens || is_block || is_assignment) && !is_sentence(line)
+}
+
+/// The part of a text without fences that looks like a program.
+fn code_like(text: &str, language: Language) -> Option<&str> {
+    let (mut start, mut end, mut at) = (None, 0, 0);
     for line in text.split_inclusive('\n') {
-        let start = at;
+        if start.is_none() && begins_code(line, language) {
+            start = Some(at);
+        }
         at += line.len();
-        match &open {
-            None => {
-                open = Fence::opened_by(line, at);
-                any_fence |= open.is_some();
-            }
-            Some(fence) if fence.is_closed_by(line) => {
-                let body = &text[fence.body..start];
-                match fence.info {
-                    "" => unmarked = Some((body, fence.indent)),
-                    info if names(language, info) => marked = Some((body, fence.indent)),
-                    _ => {}
-                }
-                open = None;
-            }
-            Some(_) => {}
+        if start.is_some() && !line.trim().is_empty() && !is_sentence(line) {
+            end = at;
         }
     }
-    match marked.or(unmarked) {
-        Some((body, indent)) => Some(unindented(body, indent)).filter(|program| !program.trim().is_empty()),
-        None if !any_fence && unfenced == Unfenced::WholeText && !text.trim().is_empty() => {
-            Some(text.to_owned())
-        }
-        None => None,
-    }
+    start.map(|start| &text[start..end])
 }
 
-/// An open code fence (CommonMark 0.31, section 4.5).
-struct Fence<'t> {
-    mark: u8,
-    width: usize,
-    indent: usize,
-    info: &'t str,
-    /// Where its body begins.
-    body: usize,
-}
-
-impl<'t> Fence<'t> {
-    fn opened_by(line: &'t str, body: usize) -> Option<Self> {
-        // Deeper indentation than CommonMark's three spaces is taken too: models fence inside lists.
-        let content = line.trim_start_matches([' ', '\t']);
-        let mark = *content.as_bytes().first().filter(|mark| matches!(mark, b'`' | b'~'))?;
-        let width = content.bytes().take_while(|byte| *byte == mark).count();
-        let info = content[width..].trim();
-        if width < 3 || (mark == b'`' && info.contains('`')) {
-            return None;
-        }
-        let info = info.split_whitespace().next().unwrap_or("");
-        Some(Self { mark, width, indent: line.len() - content.len(), info, body })
-    }
-
-    fn is_closed_by(&self, line: &str) -> bool {
-        let line = line.trim();
-        line.len() >= self.width && line.bytes().all(|byte| byte == self.mark)
-    }
-}
-
-/// The body of a fence that stood `indent` deep, with as much white space taken off each line.
-fn unindented(body: &str, indent: usize) -> String {
-    if indent == 0 {
-        return body.to_owned();
-    }
-    body.split_inclusive('\n')
-        .map(|line| {
-            let spaces = line.bytes().take(indent).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            &line[spaces..]
-        })
-        .collect()
-}
-
-/// Whether a fence's mark names the language.
-fn names(language: Language, info: &str) -> bool {
-    let known: &[&str] = match language {
-        Language::Python => &["python", "py", "python3"],
-        Language::C => &["c"],
-        Language::Cpp => &["cpp", "c++", "cc", "cxx"],
-        Language::JavaScript => &["javascript", "js", "node"],
-    };
-    known.iter().any(|name| name.eq_ignore_ascii_case(info))
+/// Whether a line reads like prose: words from its beginning to its end, and nothing that only code has.
+fn is_sentence(line: &str) -> bool {
+    let is_indented = line.starts_with([' ', '\t']);
+    let line = line.trim();
+    let has_code = line.contains(['=', '(', ')', '[', ']', '{', '}', ';', '#', '<', '>', '@', '_']);
+    let is_import = (line.starts_with("import ") || line.starts_with("from ")) && !line.ends_with('.');
+    !is_indented && !has_code && !is_import && line.split_whitespace().count() >= 3 && !line.ends_with(':')
 }

@@ -16,6 +16,7 @@ fn graders() -> Vec<Value> {
     let mut graders = vec![
         json!({"type": "code"}),
         json!({"type": "code", "unfenced": "whole_text", "strip_thinking": false}),
+        json!({"type": "code", "unfenced": "heuristic", "blocks": "join", "unclosed": "take", "strip_thinking": false}),
         json!({"type": "countdown"}),
         json!({"type": "json"}),
         json!({"type": "json", "fences": "strip", "score": "fields", "forbid_duplicate_keys": true}),

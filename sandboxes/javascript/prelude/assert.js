@@ -38,7 +38,10 @@
   function difference(operator, actual, expected) {
     if (operator === 'equal') return `${short(actual)} == ${short(expected)}`;
     if (operator === 'notEqual') return `${short(actual)} != ${short(expected)}`;
-    if (p.stringStartsWith(operator, 'not')) return `${titles[operator]} ${show(expected)}`;
+    if (p.stringStartsWith(operator, 'not')) {
+      const text = show(expected);
+      return p.stringIncludes(text, '\n') ? `${titles[operator]}\n\n${text}\n` : `${titles[operator]} ${text}`;
+    }
     const isSimple = (value) => value === null || (typeof value !== 'object' && typeof value !== 'function');
     if (isSimple(actual) && isSimple(expected)) return `${titles[operator]}\n\n${short(actual)} !== ${short(expected)}\n`;
     const left = p.stringSplit(show(actual), '\n');

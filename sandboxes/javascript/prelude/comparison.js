@@ -16,6 +16,12 @@
     BigInt: p.bigintValueOf, Symbol: p.symbolValueOf,
   };
 
+  // A proxy counts as what it stands for.
+  const shownKind = (value) => {
+    const kind = kindOf(value);
+    return kind !== 'Proxy' ? kind : p.isArray(value) ? 'Array' : 'Object';
+  };
+
   function same(a, b, strict, seen) {
     if (a === b) return a !== 0 || !strict || is(a, b);
     if (strict) {
@@ -26,8 +32,8 @@
       if (!isObject(a)) return !isObject(b) && (a == b || (a !== a && b !== b)); // eslint-disable-line eqeqeq
       if (!isObject(b)) return false;
     }
-    const kind = kindOf(a);
-    if (kind !== kindOf(b)) return false;
+    const kind = shownKind(a);
+    if (kind !== shownKind(b)) return false;
     if (!sameInside(a, b, kind, strict)) return false;
     // Circles are equal when they close at the same place.
     for (let i = 0; i < seen.length; i += 2) {

@@ -59,7 +59,7 @@
             unit++;
           }
           suffix = UNITS[unit];
-          [whole, fraction] = decimals(size, size < 100 ? 1 : 0);
+          [whole, fraction] = decimals(size, size < 10 && unit > 0 ? 1 : 0);
           fraction = fraction === '0' ? '' : fraction;
         } else if (this.#options.maximumSignificantDigits !== undefined || this.#options.minimumSignificantDigits !== undefined) {
           const digits = this.#options.maximumSignificantDigits ?? 21;
@@ -245,6 +245,14 @@
   method(Date.prototype, 'toLocaleDateString', dateText('date'));
   method(Date.prototype, 'toLocaleTimeString', dateText('time'));
   method(Date.prototype, 'toLocaleString', dateText('both'));
+  // The engine leaves out what Node says of the zone.
+  for (const name of ['toString', 'toTimeString']) {
+    const engines = p.uncurry(Date.prototype[name]);
+    method(Date.prototype, name, function () {
+      const text = engines(this);
+      return p.stringEndsWith(text, '+0000') ? `${text} (Coordinated Universal Time)` : text;
+    });
+  }
   method(String.prototype, 'localeCompare', function (other, locales, options) {
     return collate(`${this}`, `${other}`, options);
   });

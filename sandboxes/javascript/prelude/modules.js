@@ -148,6 +148,7 @@
 
   internal.builtin = builtin;
   internal.newModule = newModule;
+  internal.newRequire = () => requireFrom('/tests.js');
   internal.runModule = runModule;
   internal.missing = missing;
   internal.performance = clock;

@@ -66,10 +66,11 @@
   function noteReason(error) {
     if (internal.missingModules !== undefined && p.setHas(internal.missingModules, error)) {
       note(MISSING_MODULE, error.missing);
-      return;
+      return true;
     }
     const unloaded = p.isError(error) && p.exec(/^could not load module '(.*)'$/, `${error.message}`);
     if (unloaded) note(MISSING_MODULE, unloaded[1]);
+    return !!unloaded;
   }
 
   // What nobody caught.
@@ -197,6 +198,7 @@
     // The compiler refused the program.
     refused(error) {
       host.write(STDERR, `${describe(error)}\nNode.js ${process.version}\n`);
+      if (noteReason(error)) return;
       note(COMPILE_ERROR, `${p.errorToString(error)}${p.isError(error) ? `\n${internal.cleanFrames(error.stack)}` : ''}`);
     },
     // Begins a call; what becomes of it is asked for with `outcome`.

@@ -101,7 +101,7 @@
         protocol: protocol.toLowerCase(), username, password, hostname: isSpecial ? host.toLowerCase() : host,
         port: port === PORTS[protocol.toLowerCase()] ? '' : port,
         pathname: encodePath((isSpecial ? kept.join('/') : path) || (isSpecial ? '/' : '')),
-        search: search === '?' ? '' : encodeQuery(search), hash: hash === '#' ? '' : encodePath(hash),
+        search: search === '?' ? '' : encodeQuery(search), hash: hash === '#' || hash === '' ? '' : `#${encodePath(stringSlice(hash, 1))}`,
       };
       this.#params = this.#newParams();
     }

@@ -84,7 +84,10 @@
       isExact: (prototype) => prototype === p.objectPrototype || prototype === null,
       write(value, refer, depth, seen) {
         const parts = [];
-        for (const key of p.keys(value)) arrayPush(parts, quoteText(key), encode(value[key], refer, depth, seen));
+        const own = p.keys(value);
+        for (let i = 0; i < own.length; i++) {
+          arrayPush(parts, quoteText(own[i]), encode(value[own[i]], refer, depth, seen));
+        }
         return `{"t":"o","v":[${arrayJoin(parts, ',')}]}`;
       },
     },
@@ -130,7 +133,10 @@
           return quoteText(typeof own === 'string' ? own : fallback);
         };
         const parts = [];
-        for (const key of p.keys(value)) arrayPush(parts, quoteText(key), encode(value[key], refer, depth, seen));
+        const own = p.keys(value);
+        for (let i = 0; i < own.length; i++) {
+          arrayPush(parts, quoteText(own[i]), encode(value[own[i]], refer, depth, seen));
+        }
         return `{"t":"e","k":${quoteText(nameOf(value))},"n":${text('name', 'Error')},"m":${text('message', '')},`
           + `"v":[${arrayJoin(parts, ',')}]}`;
       },
@@ -161,7 +167,7 @@
       case 'n': return p.BigInt(v);
       case 's': {
         const parts = [];
-        for (const unit of v) arrayPush(parts, p.fromCharCode(unit));
+        for (let i = 0; i < v.length; i++) arrayPush(parts, p.fromCharCode(v[i]));
         return arrayJoin(parts, '');
       }
       case 'o': return object(v, resolve, {});
@@ -172,7 +178,7 @@
       }
       case 'S': {
         const set = new p.Set();
-        for (const item of v) p.setAdd(set, decode(item, resolve));
+        for (let i = 0; i < v.length; i++) p.setAdd(set, decode(v[i], resolve));
         return set;
       }
       case 'b': return p.construct(internal.typedArrays[value.k] ?? p.Uint8Array, [decode(v, resolve)]);

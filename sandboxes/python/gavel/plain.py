@@ -8,18 +8,16 @@ methods: nothing that overrides `__eq__` leaves as what it was.
 """
 
 import array
-import json
 from collections import OrderedDict, deque
 from itertools import islice
 
-from _gavel import nodes
+from _gavel import nodes, notation
 
 MAX_DEPTH = 90
 MAX_ITEMS = 2_000_000
 
 _SIMPLE = frozenset({int, str, bool, float, type(None)})
 _SEQUENCES = (range, array.array, type({}.keys()), type({}.values()), type({}.items()), memoryview)
-_encoder = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 
 
 class TooMuch(Exception):
@@ -29,7 +27,7 @@ class TooMuch(Exception):
 def encode(*values):
     """These values as a JSON list of bytes."""
     left = [MAX_ITEMS]
-    return _encoder.encode([_tree(value, 0, left) for value in values]).encode("ascii")
+    return notation.write([_tree(value, 0, left) for value in values])
 
 
 def _tree(value, depth, left):
@@ -135,4 +133,4 @@ def _hashable(value):
     return value
 
 
-decode = json.JSONDecoder(object_hook=_untag).decode
+decode = notation.reader(_untag)

@@ -1,7 +1,7 @@
 """Names that functions to be called may use without importing them, as the problems' own sites provide them.
 
-They lie behind the program's own names and behind the builtins, so that they never hide either. A program that is run
-with standard input does not have them.
+They become builtins where there is no builtin of that name, so that they hide neither those nor the program's own
+names. A program that is run with standard input does not have them.
 """
 
 import builtins
@@ -32,9 +32,9 @@ def _everything():
     return names
 
 
-def fallback(names):
-    """Builtins for a module, with more names behind them."""
-    return names | vars(builtins)
+_NAMES = {name: value for name, value in _everything().items() if not hasattr(builtins, name)}
 
 
-BUILTINS = fallback(_everything())
+def install():
+    """Makes the names available."""
+    vars(builtins).update(_NAMES)

@@ -8,10 +8,9 @@ import linecache
 import sys
 import traceback
 import types
-from json import JSONEncoder
 from posix import _exit
 
-from _gavel import channel, nodes, plain, prelude, threads
+from _gavel import channel, nodes, notation, plain, prelude, threads
 
 FILE = "main.py"
 NAME = "solution"
@@ -21,22 +20,35 @@ HERE = __file__.removesuffix("program.py")
 CALL_RECURSION = 50_000
 
 _stdout, _stderr = sys.stdout, sys.stderr
-_text = JSONEncoder().encode
 
 
 def report(**fields):
     """Tells the host something that the exit code cannot."""
-    channel.ask(channel.REPORT, _text(fields).encode("ascii"))
+    channel.ask(channel.REPORT, notation.write(fields))
 
 
 def main():
     """Does what the host asks for. Comes back only when there is more to be asked for."""
-    kind, *rest = plain.decode(channel.ask(channel.JOB).decode())
-    code = {"run": run, "call": call, "load": service.load, "test": examination.test}[kind](*rest)
+    kind, *rest = plain.decode(channel.ask(channel.JOB))
+    code = _JOBS[kind](*rest)
     if code is not None:
         finish(code)
 
 
+def job(name):
+    """Makes a function one of those that the host asks for; it gives an exit code, or None to be asked for more."""
+
+    def register(function):
+        _JOBS[name] = function
+        return function
+
+    return register
+
+
+_JOBS = {}
+
+
+@job("run")
 def run(source, arguments):
     """Runs a program as `python3 main.py` would; gives its exit code."""
     sys.argv[:] = [FILE, *arguments]
@@ -63,6 +75,7 @@ def run(source, arguments):
     return leave(names, status, "__del__" in source)
 
 
+@job("call")
 def call(source, arguments, entry_point, positional, by_name):
     """Calls one function and reports what it returned; gives an exit code."""
     names, code = load(source, arguments)
@@ -99,7 +112,8 @@ def load(source, arguments):
     module = types.ModuleType(NAME)
     sys.modules[NAME] = module
     names = vars(module)
-    names.update(__file__=FILE, __builtins__=prelude.BUILTINS)
+    names.update(__file__=FILE, __builtins__=builtins)
+    prelude.install()
     code = compiled(source, FILE)
     if code is None:
         return names, 1
@@ -220,7 +234,3 @@ def flush():
             # A stream that was closed has nothing to write.
             done = done and (stream is not _stdout or _stdout.closed)
     return done
-
-
-# They need this module themselves.
-from _gavel import examination, service  # noqa: E402

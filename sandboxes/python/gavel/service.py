@@ -1,23 +1,14 @@
 """The program's side of an examination: does what its tests ask of it, one request at a time."""
 
+import builtins
 import io
 import marshal
 import operator
 import sys
 import types
 
-from _gavel import channel, nodes, prelude, program
-from _gavel.wire import Wire
-
-# Methods that tests may call by the syntax that stands for them.
-SPECIAL = frozenset(
-    f"__{name}__"
-    for name in (
-        "len iter next reversed getitem setitem delitem call enter exit bool int float index round contains lt le gt ge"
-        " add sub mul truediv floordiv mod pow matmul and or xor neg pos invert abs"
-    ).split()
-)
-
+from _gavel import channel, nodes, program
+from _gavel.wire import SPECIAL, Wire
 
 class Program(Wire):
     """Its names, and what the other side has handles of."""
@@ -60,6 +51,7 @@ class Program(Wire):
 _program = Program()
 
 
+@program.job("load")
 def load(source, arguments, entry_point):
     """Loads the program; an exit code if it came to its end."""
     _program.names, code = program.load(source, arguments)
@@ -161,7 +153,7 @@ def _make(code, name, defaults, by_name, cells, around):
     """A function that the tests handed over."""
     made = types.FunctionType(
         marshal.loads(code),
-        {**_program.names, **around, "__builtins__": prelude.BUILTINS, "__name__": "tests"},
+        {**_program.names, **around, "__builtins__": builtins, "__name__": "tests"},
         name,
         defaults,
         tuple(map(types.CellType, cells)),

@@ -9,17 +9,14 @@ FILE = "/tmp/addresses"
 
 
 def settle(names):
-    """Clears `names`, collects garbage, and leaves the addresses of all objects in a file.
+    """Clears `names`, collects garbage, and leaves the addresses of all objects and of their types in a file.
 
     The host makes these objects immortal in the snapshot. Then nobody counts references to them, and a program writes
-    to fewer pages. So none of them may die after it was written down: what this function itself needs is made before
-    it looks, or is not looked at."""
+    to fewer pages. The few that die between here and the snapshot are recognized by what stands at their addresses."""
     names.clear()
     gc.collect()
     descriptor = posix.open(FILE, posix.O_WRONLY | posix.O_CREAT)
-    found = {}
     waiting = gc.get_objects()
-    waiting = [one for one in waiting if one is not found]
     found = {id(one): one for one in waiting}
     while waiting:
         one = waiting.pop()
@@ -32,7 +29,10 @@ def settle(names):
             if id(other) not in found:
                 found[id(other)] = other
                 waiting.append(other)
-    left = memoryview(array.array("I", found)).cast("B")
+    pairs = array.array("I")
+    for one in found.values():
+        pairs.extend((id(one), id(type(one))))
+    left = memoryview(pairs).cast("B")
     while left:
         left = left[posix.write(descriptor, left) :]
     posix.close(descriptor)

@@ -1,6 +1,5 @@
 """What CPython on a common system has and the sandbox has not, where doing nothing is a fair answer."""
 
-import _signal
 import asyncio
 import os
 import signal

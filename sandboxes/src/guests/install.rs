@@ -9,12 +9,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{GuestState, GuestStatus, Kind, Workshop, kind, manifest};
 use crate::machine::{Machine, MachineError};
 use crate::package::{PackageError, Source, sha256, write_whole};
+use crate::{Ending, Limits, Program};
 
 /// The receipt's name.
 const RECEIPT: &str = "receipt.json";
@@ -146,6 +148,8 @@ pub fn install(
         .tempdir_in(&parent)
         .map_err(|error| PackageError::file(&parent, error))?;
     (kind.build)(&mut Workshop { machine: &machine, files: &files, folder: building.path(), progress })?;
+    (progress)("trying it");
+    attempt(kind, &machine, building.path())?;
     let receipt =
         Receipt { guest: kind.name.to_owned(), version: manifest.version, files: hashes(building.path())? };
     let text = serde_json::to_string_pretty(&receipt)
@@ -157,6 +161,31 @@ pub fn install(
     }
     fs::rename(building.path(), &installed.folder).map_err(|e| PackageError::file(&installed.folder, e))?;
     Ok(installed.folder)
+}
+
+/// Runs the trial programs: a guest that cannot run them must not judge anybody's.
+fn attempt(kind: &Kind, machine: &Arc<Machine>, folder: &Path) -> Result<(), InstallError> {
+    let guest = (kind.open)(Arc::clone(machine), folder)?;
+    let limits = Limits {
+        time: Duration::from_secs(10),
+        wall: Duration::from_secs(600),
+        memory_bytes: 256 << 20,
+        output_bytes: 1 << 16,
+        files_bytes: 1 << 20,
+    };
+    for (language, source) in kind.trials {
+        let fault = |what: String| InstallError::Build {
+            message: format!("the trial program in {} {what}", language.name()),
+        };
+        let execution = guest
+            .run(&Program::new(*language, *source), b"", &limits)
+            .map_err(|error| fault(format!("failed: {error}")))?;
+        if execution.ending != (Ending::Exited { code: 0 }) || execution.stdout != b"1\n" {
+            let said = String::from_utf8_lossy(&execution.stderr);
+            return Err(fault(format!("ended with {:?}: {said}", execution.ending)));
+        }
+    }
+    Ok(())
 }
 
 /// Compiled code is run as it is, so nobody else may write where it lies.

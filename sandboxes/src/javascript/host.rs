@@ -175,7 +175,7 @@ fn act(world: &mut World, memory: &mut Memory<'_>, call: &Call, code: i32) -> Re
         }
         op::REPLY => {
             let count = world.hear(memory.transfer_mut().ok_or_else(broken)?)?;
-            Ok((count as i32, 0))
+            Ok((length(count)?, 0))
         }
         _ => file(world, memory, call, code),
     }
@@ -195,7 +195,7 @@ fn file(world: &mut World, memory: &mut Memory<'_>, call: &Call, code: i32) -> R
                 "/dev/stdin" => world.read_stdin(offset, into)?,
                 path => world.read_file(path, offset, into)?,
             };
-            Ok((count as i32, i32::try_from(total).map_err(|_| Errno::FileTooLarge)?))
+            Ok((length(count)?, i32::try_from(total).map_err(|_| Errno::FileTooLarge)?))
         }
         op::WRITE_FILE | op::APPEND_FILE => {
             let bytes = memory.transfer(number).ok_or_else(broken)?;
@@ -221,7 +221,7 @@ fn file(world: &mut World, memory: &mut Memory<'_>, call: &Call, code: i32) -> R
             let into = memory.transfer_mut().ok_or_else(broken)?;
             let count = rest.len().min(into.len());
             into[..count].copy_from_slice(&rest[..count]);
-            Ok((count as i32, i32::try_from(names.len()).map_err(|_| Errno::FileTooLarge)?))
+            Ok((length(count)?, length(names.len())?))
         }
         op::STAT => Ok(match world.entry(&path)? {
             Entry::File(size) => (1, i32::try_from(size).unwrap_or(i32::MAX)),
@@ -239,6 +239,11 @@ fn promise_result(memory: &mut Memory<'_>, call: &Call) -> Result<u32, Fault> {
     let slot = call.arguments.checked_add(8).ok_or_else(broken)?;
     memory.set_word(slot, 0).ok_or_else(broken)?;
     Ok(holder)
+}
+
+/// A length as an answer.
+fn length(length: usize) -> Result<i32, Fault> {
+    i32::try_from(length).map_err(|_| Errno::FileTooLarge.into())
 }
 
 fn stream(number: i32) -> Stream {

@@ -179,7 +179,7 @@ impl<'m> Memory<'m> {
 
     /// Whether a promise is pending (0), fulfilled (1) or rejected (2).
     pub(super) fn promise_state(&self, address: u32) -> Option<i32> {
-        Some(self.word(self.promise(address)?)? as i32)
+        Some(self.word(self.promise(address)?)?.cast_signed())
     }
 
     /// Makes the value at `holder` another reference to a promise's result.

@@ -20,13 +20,12 @@ const PACKAGE: &str = "quickjs-wasi";
 const MODULE: &str = "quickjs.wasm";
 const STACK_POINTER: &str = "__stack_pointer";
 
-/// Stack of the engine's C functions, in bytes. A level of recursion of a plain function takes about 200: this is three
-/// times what Node's stack allows, and little enough for the machine's own stack, of which it takes up to ten times
-/// as much.
-const STACK_BYTES: u32 = 8 << 20;
+/// Stack of the engine's C functions, in bytes. A level of recursion of a plain function takes about 256: this is more
+/// than Node's stack allows, and little enough for the machine's own stack, of which it takes many times as much.
+const STACK_BYTES: u32 = 5 << 20;
 /// What of it the engine leaves alone when it throws a `RangeError`: room for C functions that do not look how much is
 /// left.
-const STACK_RESERVE: u32 = 1 << 20;
+const STACK_RESERVE: u32 = 512 << 10;
 
 /// Pairs of a file's name and its text.
 macro_rules! prelude {
@@ -69,6 +68,7 @@ prelude![
     "modules.js",
     "wire.js",
     "program.js",
+    "examine.js",
     "globals.js",
 ];
 
@@ -107,6 +107,12 @@ entries! {
     call = "call",
     state = "state",
     outcome = "outcome",
+    examine = "examine",
+    verdict = "verdict",
+    fail_tests = "failTests",
+    refused_tests = "refusedTests",
+    serve = "serve",
+    served = "served",
     select_module = "selectModule",
     module_names = "moduleNames",
     seal = "seal",

@@ -33,6 +33,19 @@ pub(super) fn as_module(text: &str, tail: bool) -> String {
     if tail { format!("{text}\n;globalThis[Symbol.for(\"gavel.scope\")]({SCOPE});") } else { text.to_owned() }
 }
 
+/// The name of the tests.
+pub(super) const TESTS_PATH: &str = "/tests.js";
+
+/// Tests as a function of the scope in which the program's names are found. It is asynchronous, so that tests may wait;
+/// with a candidate it ends by calling `check` as HumanEval has it.
+pub(super) fn as_tests(text: &str, has_candidate: bool) -> String {
+    let tail =
+        if has_candidate { "\n;if (typeof check === \"function\") await check(gavelCandidate);" } else { "" };
+    format!(
+        "(function (gavelScope) {{ with (gavelScope) {{ return (async function () {{{text}{tail}\n}})(); }} }})"
+    )
+}
+
 /// Whether a text that is no script may be a module: it imports, exports, or waits outside of functions.
 pub(super) fn may_be_module(text: &str) -> bool {
     text.lines().any(|line| {

@@ -126,13 +126,14 @@ impl<'a> Symbols<'a> {
                     function: import.name.to_owned(),
                 };
                 let own = library.types.get(kind as usize);
-                if import.module == "env" && overridden(import).is_none() {
-                    if let Some((owner, function)) = definitions.get(import.name) {
-                        if libraries.get(*owner).and_then(|owner| owner.function_type(*function)) != own {
-                            return Err(signature());
-                        }
-                        continue;
+                if import.module == "env"
+                    && overridden(import).is_none()
+                    && let Some((owner, function)) = definitions.get(import.name)
+                {
+                    if libraries.get(*owner).and_then(|owner| owner.function_type(*function)) != own {
+                        return Err(signature());
                     }
+                    continue;
                 }
                 if overridden(import).is_some() && own.is_none_or(|own| own.results() != [ValType::I32]) {
                     return Err(signature());

@@ -75,9 +75,9 @@ impl Library {
             functions.function(*kind);
             exports.export(name, ExportKind::Func, (self.functions.len() + index) as u32);
             let mut body = Function::new([]);
-            instructions.iter().for_each(|instruction| {
+            for instruction in instructions {
                 body.instruction(instruction);
-            });
+            }
             body.instruction(&I::End);
             code.function(&body);
         }

@@ -231,24 +231,13 @@ impl Running {
             .map_err(|error| Stopped::Failed(format!("{name}: {error:#}")))
     }
 
-    /// The names of the exported functions that begin with `prefix`, sorted.
-    pub(crate) fn exports(&mut self, prefix: &str) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .instance
-            .exports(&mut self.store)
-            .filter(|export| export.name().starts_with(prefix))
-            .map(|export| export.name().to_owned())
-            .collect();
-        names.sort();
-        names
-    }
-
     /// What the instance sees.
     pub(crate) fn world(&mut self) -> &mut World {
         &mut self.store.data_mut().world
     }
 
     /// Why it stopped, if it did.
+    #[cfg(test)]
     pub(crate) const fn stopped(&self) -> Option<&Stopped> {
         self.stopped.as_ref()
     }

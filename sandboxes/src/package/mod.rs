@@ -42,8 +42,9 @@ pub(crate) struct Package {
     pub(crate) sha256: String,
     /// The files that are read, relative to the package's folder.
     pub(crate) files: Vec<String>,
-    /// Its licence, as an SPDX expression.
-    pub(crate) licence: String,
+    /// Its licence, as an SPDX expression; the guest's own combines those of its packages.
+    #[serde(rename = "licence")]
+    pub(crate) _licence: String,
 }
 
 /// A registry and the client that speaks to it.

@@ -34,6 +34,8 @@ struct Tested {
     serve: u32,
     /// Why it came to an end of its own.
     ended: Option<Result<bool, Stopped>>,
+    /// Whether the tests asked for anything besides the function that they are given.
+    was_used: bool,
 }
 
 impl Tested {
@@ -42,6 +44,7 @@ impl Tested {
         if self.ended.is_some() {
             return None;
         }
+        self.was_used |= !request.starts_with(b"[\"entry\"");
         self.session.give(request);
         match self.session.enter(self.serve) {
             // It may have said nothing, when the program broke the harness; then the tests get no answer they
@@ -80,7 +83,8 @@ pub(super) fn examine(
     mut tests: Session,
     entries: Entries,
 ) -> Result<Examination, SandboxError> {
-    let tested = Arc::new(Mutex::new(Tested { session: program, serve: entries.serve, ended: None }));
+    let tested =
+        Arc::new(Mutex::new(Tested { session: program, serve: entries.serve, ended: None, was_used: false }));
     tests.connect(|post| Box::new(Between { post, tested: Arc::clone(&tested) }));
     let last = tests.enter(entries.main);
     let report = tests.take_report();
@@ -90,8 +94,15 @@ pub(super) fn examine(
         .ok_or_else(|| super::session::failed("the tests' instance is still there"))?
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let Tested { mut session, ended, .. } = tested;
-    let outcome = if ended.is_some() { Outcome::ProgramEnded } else { outcome(&tests, report.as_deref()) };
+    let Tested { mut session, ended, was_used, .. } = tested;
+    let outcome = match outcome(&tests, report.as_deref()) {
+        _ if ended.is_some() => Outcome::ProgramEnded,
+        // They would pass any program.
+        Outcome::Passed if !was_used => Outcome::TestsBroken {
+            message: "the tests came to their end without using the program".to_owned(),
+        },
+        outcome => outcome,
+    };
     let said = session.take_report();
     let program = session.finish(ended.unwrap_or(Ok(true)), said.as_deref())?;
     Ok(Examination { outcome, program, tests })
@@ -122,6 +133,8 @@ fn outcome(tests: &Execution, report: Option<&[u8]>) -> Outcome {
         (Ending::Exited { .. }, Some(Report { outcome: Verdict::Failed, message })) => {
             Outcome::Failed { message }
         }
+        // The host's fault: it says nothing of anybody.
+        (Ending::TimedOut, _) => Outcome::TestsBroken { message: "the wall clock ran out".to_owned() },
         (ending, _) => {
             Outcome::Failed { message: format!("the tests did not come to their end: {ending:?}") }
         }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::job::Job;
 use super::snapshot::Interpreter;
+use crate::guests::conclude;
 use crate::machine::{Budget, Machine, Running, Stopped};
 use crate::wasi::{Channel, World, WorldConfig};
 use crate::{Ending, Execution, File, Language, SandboxError};
@@ -128,48 +129,21 @@ impl Session {
         last: Result<bool, Stopped>,
         report: Option<&[u8]>,
     ) -> Result<Execution, SandboxError> {
-        let (mut world, usage) = self.running.finish();
-        let report = report.and_then(|report| serde_json::from_slice(report).ok());
-        Ok(Execution {
-            ending: ending(last, report, usage.memory_denied, self.entry_point)?,
-            stdout: world.take_stdout(),
-            stderr: world.take_stderr(),
-            returned: None,
-            files: world.files(),
-            fuel_used: usage.fuel_used,
-            time: usage.time,
-            memory_bytes: usage.memory_bytes,
-            wall: usage.wall,
-        })
-    }
-}
-
-fn ending(
-    last: Result<bool, Stopped>,
-    report: Option<Report>,
-    memory_denied: bool,
-    entry_point: String,
-) -> Result<Ending, SandboxError> {
-    let code = match last {
-        Ok(true) => 0,
         // The harness lets no exception out while it is as we left it.
-        Ok(false) => 1,
-        Err(Stopped::Exit(code)) => code,
-        Err(Stopped::OutOfFuel) => return Ok(Ending::OutOfFuel),
-        Err(Stopped::TimedOut) => return Ok(Ending::TimedOut),
-        Err(Stopped::OutputLimit) => return Ok(Ending::OutputLimit),
-        Err(Stopped::Trap(_)) if memory_denied => return Ok(Ending::OutOfMemory),
-        Err(Stopped::Trap(message)) => return Ok(Ending::Trapped { message }),
-        Err(Stopped::Failed(message)) => return Err(failed(message)),
-    };
-    Ok(match report {
-        None => Ending::Exited { code },
-        Some(Report::CompileError { message }) => Ending::CompileError { message: cut(message) },
-        Some(Report::MissingModule { name }) => Ending::MissingModule { name: cut(name) },
-        Some(Report::NoEntryPoint) => Ending::NoEntryPoint { name: entry_point },
-        Some(Report::InvalidResult { message }) => Ending::InvalidResult { message: cut(message) },
-        Some(Report::OutOfMemory) => Ending::OutOfMemory,
-    })
+        let ended = last.map(|whole| i32::from(!whole));
+        let mut execution = conclude(Language::Python, ended, self.running)?;
+        let report = report.and_then(|report| serde_json::from_slice(report).ok());
+        if let (Ending::Exited { .. }, Some(report)) = (&execution.ending, report) {
+            execution.ending = match report {
+                Report::CompileError { message } => Ending::CompileError { message: cut(message) },
+                Report::MissingModule { name } => Ending::MissingModule { name: cut(name) },
+                Report::NoEntryPoint => Ending::NoEntryPoint { name: self.entry_point },
+                Report::InvalidResult { message } => Ending::InvalidResult { message: cut(message) },
+                Report::OutOfMemory => Ending::OutOfMemory,
+            };
+        }
+        Ok(execution)
+    }
 }
 
 fn cut(mut text: String) -> String {

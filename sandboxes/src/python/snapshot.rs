@@ -73,14 +73,16 @@ const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 const BOOT: &str = include_str!("../../python/boot.py");
 
 /// Our own modules, beside those of the standard library.
-const MODULES: [(&str, &str); 23] = [
+const MODULES: [(&str, &str); 26] = [
     ("_gavel/__init__.py", include_str!("../../python/gavel/__init__.py")),
     ("_gavel/channel.py", include_str!("../../python/gavel/channel.py")),
     ("_gavel/examination.py", include_str!("../../python/gavel/examination.py")),
     ("_gavel/nodes.py", include_str!("../../python/gavel/nodes.py")),
+    ("_gavel/notation.py", include_str!("../../python/gavel/notation.py")),
     ("_gavel/plain.py", include_str!("../../python/gavel/plain.py")),
     ("_gavel/prelude.py", include_str!("../../python/gavel/prelude.py")),
     ("_gavel/program.py", include_str!("../../python/gavel/program.py")),
+    ("_gavel/remote.py", include_str!("../../python/gavel/remote.py")),
     ("_gavel/service.py", include_str!("../../python/gavel/service.py")),
     ("_gavel/settle.py", include_str!("../../python/gavel/settle.py")),
     ("_gavel/system.py", include_str!("../../python/gavel/system.py")),
@@ -93,6 +95,7 @@ const MODULES: [(&str, &str); 23] = [
     ("grp.py", include_str!("../../python/shims/grp.py")),
     ("mmap.py", include_str!("../../python/shims/mmap.py")),
     ("pwd.py", include_str!("../../python/shims/pwd.py")),
+    ("pytest.py", include_str!("../../python/shims/pytest.py")),
     ("readline.py", include_str!("../../python/shims/readline.py")),
     ("termios.py", include_str!("../../python/shims/termios.py")),
     ("resource.py", include_str!("../../python/shims/resource.py")),
@@ -159,7 +162,6 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     let files = library(workshop)?;
     (workshop.progress)("linking the interpreter");
     let wasm = linked(workshop)?;
-    std::fs::write("/tmp/py/linked.wasm", &wasm).ok(); // TEMPORARY
     (workshop.progress)("compiling the interpreter");
     let module = workshop.machine.module(&wasm)?;
     (workshop.progress)("importing its library");
@@ -295,18 +297,25 @@ fn boot(
     Ok((memory, stack_pointer, entries))
 }
 
-/// Sets the reference counts of the objects at these addresses to the one that CPython takes for immortal on a machine
-/// of 32 bits (PEP 683; `_Py_IMMORTAL_INITIAL_REFCNT`). Gives how many there were.
-fn immortalize(memory: &mut [u8], addresses: &[u8]) -> usize {
+/// Sets the reference counts of these objects, given by their addresses and those of their types, to the one that
+/// CPython takes for immortal on a machine of 32 bits (PEP 683; `_Py_IMMORTAL_INITIAL_REFCNT`). Gives how many there
+/// were.
+///
+/// An object that has died since has a link of a free list where its count was, which is an address or zero, or its
+/// type is no longer where it was.
+fn immortalize(memory: &mut [u8], objects: &[u8]) -> usize {
     const IMMORTAL: u32 = 5 << 28;
-    const LEAST_IMMORTAL: u32 = 1 << 30;
+    const MOST_REFERENCES: u32 = 1 << 20;
+    let word = |bytes: &[u8]| bytes.first_chunk::<4>().map(|word| u32::from_le_bytes(*word));
     let mut n = 0;
-    for address in addresses.as_chunks::<4>().0 {
-        let address = u32::from_le_bytes(*address) as usize;
-        // The count is an object's first word.
-        let Some(count) = memory.get_mut(address..).and_then(<[u8]>::first_chunk_mut::<4>) else { continue };
-        if u32::from_le_bytes(*count) < LEAST_IMMORTAL {
-            *count = IMMORTAL.to_le_bytes();
+    for object in objects.as_chunks::<8>().0 {
+        let (Some(address), Some(kind)) = (word(object), word(&object[4..])) else { continue };
+        let Some(head) = memory.get_mut(address as usize..).and_then(<[u8]>::first_chunk_mut::<8>) else {
+            continue;
+        };
+        let is_alive = word(head).is_some_and(|count| (1..MOST_REFERENCES).contains(&count));
+        if is_alive && word(&head[4..]) == Some(kind) {
+            head[..4].copy_from_slice(&IMMORTAL.to_le_bytes());
             n += 1;
         }
     }

@@ -39,10 +39,6 @@ impl Conversation {
         std::mem::take(self).channel
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.channel.is_some()
-    }
-
     /// A new request begins, whatever was said or read before.
     pub(super) fn begin(&mut self) {
         self.request.clear();

@@ -207,6 +207,7 @@ impl World {
     }
 
     /// Bytes in use of those for files.
+    #[cfg(test)]
     pub(crate) fn files_used_bytes(&self) -> u64 {
         self.files.used_bytes()
     }
