@@ -115,7 +115,7 @@ fn count(body: &FunctionBody<'_>) -> wasmparser::Result<(u32, u64)> {
     Ok((n_locals, n_joints))
 }
 
-fn at_most<N: Copy + PartialOrd + std::fmt::Display>(
+fn at_most<N: PartialOrd + Copy + std::fmt::Display>(
     whose: &str,
     found: N,
     most: N,

@@ -129,16 +129,15 @@ fn wanted(path: &str) -> bool {
     const COMPILERS_OWN: &[&str] =
         &["float.h", "inttypes.h", "iso646.h", "limits.h", "tgmath.h", "unwind.h", "varargs.h"];
     if let Some(path) = path.strip_prefix("lib/") {
-        return matches!(path.rsplit_once('.'), Some((_, "a" | "o")));
+        let extension = path.rsplit('.').next();
+        return extension == Some("a") || extension == Some("o");
     }
     let Some(path) = path.strip_prefix("include/") else { return false };
     if path.contains('/') {
         return !path.starts_with("c++/v1/__cxx03/");
     }
-    path.starts_with("__std")
-        || path.starts_with("std")
-        || COMPILERS_OWN.contains(&path)
-        || path == "__float_header_macro.h"
+    let prefixes = ["__std", "__float", "std"];
+    COMPILERS_OWN.contains(&path) || prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn unpack(

@@ -22,7 +22,7 @@ const OWN_FUEL: u64 = 500_000_000_000;
 /// out with all their zeros, and then this is four times the largest there can be.
 const MEMORY_BYTES: u64 = 1 << 30;
 /// Bytes of files that the compiler may hold: the source, a precompiled header, an object or a module.
-const FILES_BYTES: u64 = 320 << 20;
+const FILES_BYTES: u64 = 384 << 20;
 /// Bytes of what the compiler says that are kept while it runs.
 const OUTPUT_BYTES: u64 = 256 << 10;
 /// Bytes of a message to the caller.

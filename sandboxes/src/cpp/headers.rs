@@ -42,11 +42,7 @@ impl HeaderSet {
 
     /// A source that includes them all.
     pub(super) fn source(&self) -> String {
-        let mut source = String::new();
-        for header in &self.0 {
-            source.extend(["#include <", header, ">\n"]);
-        }
-        source
+        self.0.iter().flat_map(|header| ["#include <", header, ">\n"]).collect()
     }
 }
 
