@@ -21,7 +21,7 @@ int main() {
 "#;
 const ROUNDS: usize = 5;
 
-pub fn run(guests: &Guests) {
+pub(crate) fn run(guests: &Guests) {
     let folder = tempfile::tempdir().expect("a folder");
     let (source, binary) = (folder.path().join("a.cc"), folder.path().join("a"));
     let (source, binary) = (source.to_str().expect("text"), binary.to_str().expect("text"));

@@ -8,7 +8,7 @@ use crate::LIMITS;
 
 const N: usize = 48;
 
-pub fn run(_: &Guests) {
+pub(crate) fn run(_: &Guests) {
     // A pool of its own, large enough for all of them at once.
     let guests = crate::guests(N);
     let program = Program::new(Language::Python, "x = [1, 2, 3]\nprint(sum(x))\nwhile True: pass");

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// The system's own interpreter. A `python3` found on the path may be a slow wrapper around another.
-pub const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Runs a command with `stdin` and gives back what it printed.
-pub fn output(command: &[&str], stdin: &[u8]) -> Vec<u8> {
+pub(crate) fn output(command: &[&str], stdin: &[u8]) -> Vec<u8> {
     let mut child = Command::new(command[0])
         .args(&command[1..])
         .stdin(Stdio::piped())
@@ -21,7 +21,7 @@ pub fn output(command: &[&str], stdin: &[u8]) -> Vec<u8> {
 }
 
 /// CPU time of all children that have ended so far, in milliseconds.
-pub fn children_cpu_ms() -> f64 {
+pub(crate) fn children_cpu_ms() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
     let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
     // After the name: cutime and cstime are fields 16 and 17 of proc(5), in ticks of 10 ms.

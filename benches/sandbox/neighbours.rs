@@ -26,7 +26,7 @@ const ATTACKS: &[(&str, &str)] = &[
 ];
 const SPAN: Duration = Duration::from_secs(4);
 
-pub fn run(guests: &Guests) {
+pub(crate) fn run(guests: &Guests) {
     let honest = Program::new(Language::Python, "print(sum(i * i for i in range(3000)))");
     let limits = Limits { time: Duration::from_secs(1), memory_bytes: 256 << 20, ..LIMITS };
     let mut worst: (f64, &str) = (f64::INFINITY, "");

@@ -34,7 +34,7 @@ const KINDS: &[(&str, &str)] = &[
 
 const ROUNDS: usize = 5;
 
-pub fn run(guests: &Guests) {
+pub(crate) fn run(guests: &Guests) {
     for (kind, source) in KINDS {
         let program = Program::new(Language::Python, *source);
         let (mut sandboxed, mut processes) = (Vec::new(), Vec::new());

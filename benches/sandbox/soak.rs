@@ -10,7 +10,7 @@ use crate::LIMITS;
 const RUNS: usize = 1_000_000;
 const THREADS: usize = 2;
 
-pub fn run(guests: &Guests) {
+pub(crate) fn run(guests: &Guests) {
     let runs = std::env::var("GAVEL_SOAK_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(RUNS);
     let next = AtomicUsize::new(0);
     let right = AtomicUsize::new(0);
@@ -24,7 +24,7 @@ pub fn run(guests: &Guests) {
                     if index >= runs {
                         break;
                     }
-                    if index % (runs / 10).max(1) == 0 {
+                    if index.is_multiple_of((runs / 10).max(1)) {
                         report(index);
                     }
                     right.fetch_add(usize::from(one(guests, index)), Ordering::Relaxed);

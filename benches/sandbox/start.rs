@@ -9,7 +9,7 @@ use crate::{LIMITS, percentile, thread_cpu_ms};
 
 const N: usize = 300;
 
-pub fn run(guests: &Guests) {
+pub(crate) fn run(guests: &Guests) {
     pair(guests, Language::Python, "print(1)", &[PYTHON, "-I", "-c", "print(1)"]);
     pair(guests, Language::JavaScript, "console.log(1)", &["node", "-e", "console.log(1)"]);
 }

@@ -25,7 +25,7 @@ struct Small {
 const ROUNDS: usize = 10;
 const THREADS: usize = 2;
 
-pub fn run(guests: &Guests) {
+pub(crate) fn run(guests: &Guests) {
     let suite: Suite = toml::from_str(include_str!("suite.toml")).expect("a table");
     let expected: Vec<Vec<u8>> = suite
         .program
