@@ -4,7 +4,7 @@
 //! second way to a reward. The judge never knows who asked.
 //!
 //! How much waits is for the caller to bound (the server does so by admission): the judge takes what it is given.
-//! What shares one [`Control`] is one request; requests take turns ([`turns`]), so that a large one delays a
+//! What shares one [`Control`] is one request; requests take turns (`turns`), so that a large one delays a
 //! small one by a moment and not by all of its own work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
