@@ -14,7 +14,8 @@ use crate::{
 
 const LIMITS: Limits = Limits {
     time: Duration::from_secs(4),
-    wall: Duration::from_secs(120),
+    // A drowned machine is no reason to fail.
+    wall: Duration::from_hours(1),
     memory_bytes: 256 << 20,
     output_bytes: 1 << 20,
     files_bytes: 16 << 20,
