@@ -10,11 +10,11 @@ use crate::{LIMITS, native, percentile, thread_cpu_ms};
 const SOURCE: &str = r#"#include <bits/stdc++.h>
 using namespace std;
 int main() {
-    long long salt = SALT;
+    unsigned long long salt = SALT;
     int n; cin >> n;
     vector<long long> a(n);
     map<long long, int> seen;
-    for (auto& x : a) { salt = (salt * 6364136223846793005LL + 1442695040888963407LL); x = (salt >> 33) % 1000; seen[x]++; }
+    for (auto& x : a) { salt = (salt * 6364136223846793005ULL + 1442695040888963407ULL); x = (salt >> 33) % 1000; seen[x]++; }
     sort(a.begin(), a.end());
     cout << accumulate(a.begin(), a.end(), 0LL) << " " << seen.size() << "\n";
 }

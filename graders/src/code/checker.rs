@@ -16,9 +16,10 @@ use super::literal;
 use super::tests::MAX_CASE_BYTES;
 use crate::error::{ErrorKind, GradeError};
 
-/// What a checker may use. It does less than most programs, and its author is not in a race.
+/// What a checker may use. It does less than most programs do, in reference time; one that never ends must not hold a
+/// place for long.
 const LIMITS: Limits = Limits {
-    time: Duration::from_secs(10),
+    time: Duration::from_secs(3),
     wall: Duration::from_secs(600),
     memory_bytes: 512 << 20,
     output_bytes: 1 << 20,

@@ -1,0 +1,21 @@
+//! Decoder language models that are being trained: their weights, log-probabilities, gradients, sampling and
+//! optimiser.
+//!
+//! It knows tokens and tensors; it knows no task, no reward, no loss. What a loss wants is handed in as the gradient
+//! of the loss with respect to each token's log-probability, so that the formulas of reinforcement learning stay
+//! functions of plain numbers.
+//!
+//! Letters in comments: N packed tokens, M scored tokens, H hidden width, F width of the feed-forward part, V
+//! vocabulary, D width of a head, L layers.
+
+pub mod config;
+pub mod error;
+pub mod gradients;
+pub mod packed;
+pub mod weights;
+
+pub use self::config::ModelConfig;
+pub use self::error::PolicyError;
+pub use self::gradients::Gradients;
+pub use self::packed::{Packed, Segment, TokenGradients, TokenScores};
+pub use self::weights::{Adapter, Layer, Linear, Weights};
