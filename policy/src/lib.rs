@@ -8,11 +8,13 @@
 //! Letters in comments: N packed tokens, M scored tokens, H hidden width, F width of the feed-forward part, V
 //! vocabulary, D width of a head, L layers.
 
+pub mod chat;
 pub mod config;
 pub mod device;
 pub mod error;
 pub mod gradients;
 pub mod graph;
+pub mod hub;
 pub mod load;
 pub mod lora;
 pub mod packed;
@@ -20,9 +22,12 @@ mod policy;
 pub mod random;
 pub mod save;
 pub mod sizes;
+pub mod stream;
 pub mod tensors;
+pub mod tokenizer;
 pub mod weights;
 
+pub use self::chat::{ChatTemplate, Message};
 pub use self::config::ModelConfig;
 pub use self::error::PolicyError;
 pub use self::gradients::Gradients;
@@ -31,4 +36,6 @@ pub use self::packed::{Packed, Segment, TokenGradients, TokenScores};
 pub use self::policy::Policy;
 pub use self::save::SaveOptions;
 pub use self::sizes::Sizes;
+pub use self::stream::TextStream;
+pub use self::tokenizer::Tokenizer;
 pub use self::weights::{Adapter, Layer, Linear, Weights};

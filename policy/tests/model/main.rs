@@ -4,3 +4,4 @@
 mod files;
 mod gradients;
 mod tiny_models;
+mod tokens;
