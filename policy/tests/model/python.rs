@@ -3,6 +3,8 @@
 //! These tests need Python with torch and transformers (and peft, for adapters): set `GAVEL_PYTHON` to its
 //! interpreter. Without it they say so and pass.
 
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
