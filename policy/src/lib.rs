@@ -9,6 +9,7 @@
 //! vocabulary, D width of a head, L layers.
 
 pub mod config;
+pub mod decode;
 pub mod device;
 pub mod error;
 pub mod gradients;
