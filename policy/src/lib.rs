@@ -10,6 +10,7 @@
 
 pub mod config;
 pub mod error;
+pub mod fused;
 pub mod gradients;
 pub mod packed;
 pub mod weights;
