@@ -12,6 +12,7 @@ pub mod config;
 pub mod decode;
 pub mod device;
 pub mod error;
+pub mod fused;
 pub mod gradients;
 pub mod graph;
 pub mod load;
