@@ -10,8 +10,10 @@
 
 pub mod chat;
 pub mod config;
+pub mod decode;
 pub mod device;
 pub mod error;
+pub mod fused;
 pub mod gradients;
 pub mod graph;
 pub mod hub;
