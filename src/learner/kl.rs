@@ -130,30 +130,24 @@ impl Kl {
         Term { loss, slope, ..Term::default() }
     }
 
-    /// What each token's reward loses, `[M]`: `coefficient * k1` of the policy that sampled; 0 where the mask is
-    /// false. PPO, RLOO and REINFORCE++ take it off the reward.
+    /// What each token's reward loses, `[M]`: `coefficient * k1` of the policy that sampled. PPO, RLOO and REINFORCE++
+    /// take it off the reward. What stands at tokens outside of the mask is read by nobody.
     ///
     /// # Errors
     /// When the arrays differ in length.
     pub fn reward_penalties(
         &self,
-        coefficient: f64,
-        mask: &[bool],
         logprobs: &[f32],
         reference: &[f32],
+        coefficient: f64,
     ) -> Result<Vec<f64>> {
-        aligned("logprobs", logprobs.len(), mask.len())?;
-        aligned("reference", reference.len(), mask.len())?;
+        aligned("reference", reference.len(), logprobs.len())?;
         let floor = if self.at_least_zero { 0.0 } else { f64::NEG_INFINITY };
-        Ok((0..mask.len())
-            .map(|t| {
-                if !mask[t] {
-                    return 0.0;
-                }
-                let k1 = (f64::from(logprobs[t]) - f64::from(reference[t])).max(floor);
-                coefficient * if self.clamp { k1.clamp(-VALUE_LIMIT, VALUE_LIMIT) } else { k1 }
-            })
-            .collect())
+        let penalty = |(now, reference): (&f32, &f32)| {
+            let k1 = (f64::from(*now) - f64::from(*reference)).max(floor);
+            coefficient * if self.clamp { k1.clamp(-VALUE_LIMIT, VALUE_LIMIT) } else { k1 }
+        };
+        Ok(logprobs.iter().zip(reference).map(penalty).collect())
     }
 
     /// The array of the reference, where it is needed.
@@ -179,7 +173,10 @@ impl Kl {
             positive("coefficient", self.coefficient)?;
         }
         if self.place == Place::Reward && (self.form != KlForm::K1 || self.straight_through) {
-            return Err(Invalid::setting("form", "expected \"k1\" where the penalty is taken off the reward"));
+            return Err(Invalid::setting(
+                "form",
+                "expected \"k1\" where the penalty is taken off the reward",
+            ));
         }
         if self.at_least_zero && self.place == Place::Loss {
             return Err(Invalid::setting("at_least_zero", "it belongs to a penalty in the reward"));

@@ -26,7 +26,8 @@ pub(super) fn batches() -> impl Strategy<Value = Arrays> {
                     .iter()
                     .map(|(mask, step, old, engine, entropy)| {
                         let now = -old + 0.07 * (*step as f32) + 0.013;
-                        let (engine, reference) = (-old + 0.05 * (*engine as f32), -old + 0.021 - 0.03 * (*engine as f32));
+                        let (engine, reference) =
+                            (-old + 0.05 * (*engine as f32), -old + 0.021 - 0.03 * (*engine as f32));
                         (*mask, [*advantage, now, -old, engine, reference, *entropy])
                     })
                     .collect();
@@ -85,7 +86,11 @@ fn holds_a_weight(loss: &Loss) -> bool {
 fn picks(loss: &Loss) -> bool {
     matches!(
         loss,
-        Loss::ClipCov { .. } | Loss::KlCov { .. } | Loss::Gspo { .. } | Loss::Luspo { .. } | Loss::PrimeRl { .. }
+        Loss::ClipCov { .. }
+            | Loss::KlCov { .. }
+            | Loss::Gspo { .. }
+            | Loss::Luspo { .. }
+            | Loss::PrimeRl { .. }
     )
 }
 

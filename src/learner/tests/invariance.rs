@@ -9,7 +9,7 @@ use crate::learner::batch::Denominators;
 use crate::learner::entropy::{Entropy, threshold};
 use crate::learner::kl::Kl;
 use crate::learner::loss::Loss;
-use crate::learner::metrics::Metrics;
+use crate::learner::measures::Metrics;
 use crate::learner::mismatch::{Estimate, Level, Mismatch, Rejection};
 use crate::learner::objective::Objective;
 

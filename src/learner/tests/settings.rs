@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::learner::advantage::Advantage;
 use crate::learner::loss::Loss;
-use crate::learner::metrics::Metrics;
+use crate::learner::measures::Metrics;
 use crate::learner::objective::Objective;
 use crate::learner::preset::PRESETS;
 
