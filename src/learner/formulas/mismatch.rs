@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::invalid::{Invalid, Result, positive, within};
-use super::measures::Metrics;
+use super::metrics::Metrics;
 use super::terms::held;
 
 /// How the importance weight is used.

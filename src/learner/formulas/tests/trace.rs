@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::golden::{all_close, flat, id, section};
 use super::{Arrays, bare, fixed};
-use crate::learner::advantage::{Advantage, Rewarded};
-use crate::learner::loss::Loss;
+use crate::learner::formulas::advantage::{Advantage, Rewarded};
+use crate::learner::formulas::loss::Loss;
 
 /// Below this a gradient is what is left of sums of 32-bit numbers about 1.
 const ROUNDING: f64 = 5e-8;

@@ -12,7 +12,7 @@ use super::entropy::{Entropy, threshold};
 use super::invalid::{Invalid, Result, positive, within};
 use super::kl::{Kl, KlForm, Place};
 use super::loss::Loss;
-use super::measures::Metrics;
+use super::metrics::Metrics;
 use super::mismatch::{self, Mismatch, Mode};
 use super::terms::{Terms, log_ratio};
 

@@ -17,7 +17,7 @@ pub mod invalid;
 pub mod kl;
 pub mod likelihood;
 pub mod loss;
-pub mod measures;
+pub mod metrics;
 pub mod mismatch;
 pub mod objective;
 pub mod preference;

@@ -130,24 +130,30 @@ impl Kl {
         Term { loss, slope, ..Term::default() }
     }
 
-    /// What each token's reward loses, `[M]`: `coefficient * k1` of the policy that sampled. PPO, RLOO and REINFORCE++
-    /// take it off the reward. What stands at tokens outside of the mask is read by nobody.
+    /// What each token's reward loses, `[M]`: `coefficient * k1` of the policy that sampled; 0 where the mask is
+    /// false. PPO, RLOO and REINFORCE++ take it off the reward.
     ///
     /// # Errors
     /// When the arrays differ in length.
     pub fn reward_penalties(
         &self,
+        coefficient: f64,
+        mask: &[bool],
         logprobs: &[f32],
         reference: &[f32],
-        coefficient: f64,
     ) -> Result<Vec<f64>> {
-        aligned("reference", reference.len(), logprobs.len())?;
+        aligned("logprobs", logprobs.len(), mask.len())?;
+        aligned("reference", reference.len(), mask.len())?;
         let floor = if self.at_least_zero { 0.0 } else { f64::NEG_INFINITY };
-        let penalty = |(now, reference): (&f32, &f32)| {
-            let k1 = (f64::from(*now) - f64::from(*reference)).max(floor);
-            coefficient * if self.clamp { k1.clamp(-VALUE_LIMIT, VALUE_LIMIT) } else { k1 }
-        };
-        Ok(logprobs.iter().zip(reference).map(penalty).collect())
+        Ok((0..mask.len())
+            .map(|t| {
+                if !mask[t] {
+                    return 0.0;
+                }
+                let k1 = (f64::from(logprobs[t]) - f64::from(reference[t])).max(floor);
+                coefficient * if self.clamp { k1.clamp(-VALUE_LIMIT, VALUE_LIMIT) } else { k1 }
+            })
+            .collect())
     }
 
     /// The array of the reference, where it is needed.

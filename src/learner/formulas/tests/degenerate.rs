@@ -4,16 +4,16 @@ use graders::advantage::GroupRewards;
 use serde_json::json;
 
 use super::{Arrays, bare, evaluate, every_loss, fixed};
-use crate::learner::advantage::{Advantage, Rewarded};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::batch::{Batch, Denominators, Sequence, broadcast};
-use crate::learner::filter::mask_out;
-use crate::learner::invalid::Invalid;
-use crate::learner::kl::{Kl, KlForm};
-use crate::learner::loss::Loss;
-use crate::learner::mismatch::{Estimate, Level, Mismatch, Mode, Rejection};
-use crate::learner::objective::{Evaluation, Objective};
-use crate::learner::preset::PRESETS;
+use crate::learner::formulas::advantage::{Advantage, Rewarded};
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::batch::{Batch, Denominators, Sequence, broadcast};
+use crate::learner::formulas::filter::mask_out;
+use crate::learner::formulas::invalid::Invalid;
+use crate::learner::formulas::kl::{Kl, KlForm};
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::mismatch::{Estimate, Level, Mismatch, Mode, Rejection};
+use crate::learner::formulas::objective::{Evaluation, Objective};
+use crate::learner::formulas::preset::PRESETS;
 
 fn two_sequences() -> Arrays {
     let mut arrays = Arrays::default();

@@ -4,16 +4,16 @@ use serde_json::{Value, json};
 
 use super::golden::{TOLERANCE, all_close, arrays, close, flat, id, inputs, rows, section, singles};
 use super::{bare, evaluate, fixed};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::batch::Denominators;
-use crate::learner::critic::value_loss;
-use crate::learner::entropy::{Entropy, threshold};
-use crate::learner::kl::Kl;
-use crate::learner::loss::Loss;
-use crate::learner::measures::Metrics;
-use crate::learner::mismatch::{self, Mismatch, Rejection};
-use crate::learner::objective::Objective;
-use crate::learner::preference::{Pair, PairKind, bradley_terry, supervised};
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::batch::Denominators;
+use crate::learner::formulas::critic::value_loss;
+use crate::learner::formulas::entropy::{Entropy, threshold};
+use crate::learner::formulas::kl::Kl;
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::metrics::Metrics;
+use crate::learner::formulas::mismatch::{self, Mismatch, Rejection};
+use crate::learner::formulas::objective::Objective;
+use crate::learner::formulas::preference::{Pair, PairKind, bradley_terry, supervised};
 
 /// The loss that a case's id and parameters mean.
 fn loss(id: &str, params: &Value) -> Loss {
@@ -355,7 +355,7 @@ fn softmax_cases_match_the_vectors() {
                 };
                 arrays.push(0, &(0..tokens.len()).map(token).collect::<Vec<_>>());
                 let objective = bare(Loss::default(), Aggregation::TokenMean);
-                let batch = crate::learner::batch::Batch { old: None, ..arrays.batch() };
+                let batch = crate::learner::formulas::batch::Batch { old: None, ..arrays.batch() };
                 let evaluation =
                     objective.evaluate(&batch, &arrays.denominators(), &fixed(&objective)).unwrap();
                 close(evaluation.loss, flat(&expected["loss"])[0], id);

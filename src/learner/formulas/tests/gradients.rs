@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 
 use super::{Arrays, bare, evaluate, every_loss, fixed};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::batch::Denominators;
-use crate::learner::critic::value_loss;
-use crate::learner::entropy::Entropy;
-use crate::learner::kl::{Kl, KlForm};
-use crate::learner::loss::Loss;
-use crate::learner::mismatch::{Mismatch, Mode};
-use crate::learner::objective::Objective;
-use crate::learner::preference::{Pair, PairKind};
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::batch::Denominators;
+use crate::learner::formulas::critic::value_loss;
+use crate::learner::formulas::entropy::Entropy;
+use crate::learner::formulas::kl::{Kl, KlForm};
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::mismatch::{Mismatch, Mode};
+use crate::learner::formulas::objective::Objective;
+use crate::learner::formulas::preference::{Pair, PairKind};
 
 /// A batch of a few groups. Log-ratios are multiples of 0.07 off every bound that the tests use, so that no step of a
 /// finite difference crosses an edge of a token's loss.

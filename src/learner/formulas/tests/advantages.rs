@@ -4,10 +4,10 @@ use graders::advantage::{Estimator, GroupRewards};
 use serde_json::{Value, json};
 
 use super::golden::{all_close, flat, id, rows, section, singles};
-use crate::learner::advantage::{Advantage, Rewarded, TokenEstimator};
-use crate::learner::batch::Sequence;
-use crate::learner::kl::Kl;
-use crate::learner::token_advantage::{JudgedStep, crpg_reward, gae, process_supervision, returns, whiten};
+use crate::learner::formulas::advantage::{Advantage, Rewarded, TokenEstimator};
+use crate::learner::formulas::batch::Sequence;
+use crate::learner::formulas::kl::Kl;
+use crate::learner::formulas::token_advantage::{JudgedStep, crpg_reward, gae, process_supervision, returns, whiten};
 
 fn advantage(config: &Value) -> Advantage {
     let advantage: Advantage = serde_json::from_value(config.clone()).unwrap();
@@ -133,7 +133,7 @@ fn rloo_with_penalty(case: &Value) {
     let (sequences, mask) = rows(&mask, Some(&inputs["group_ids"]));
     let (logp, reference) = (singles(&inputs["logp"]), singles(&inputs["ref_logp"]));
     let beta = case["params"]["beta"].as_f64().unwrap();
-    let penalties = Kl::default().reward_penalties(&logp, &reference, beta).unwrap();
+    let penalties = Kl::default().reward_penalties(beta, &mask, &logp, &reference).unwrap();
     let step = Rewarded {
         sequences: &sequences,
         mask: &mask,

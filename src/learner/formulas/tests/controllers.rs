@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::golden::{all_close, arrays, close, flat, id, inputs, section, singles};
 use super::{Arrays, bare, fixed};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::budget::ThinkingBudget;
-use crate::learner::controller::{Controllers, learning_rate_guess, mix_reference};
-use crate::learner::entropy::{AdaptiveEntropy, Entropy};
-use crate::learner::filter;
-use crate::learner::kl::{AdaptiveKl, Kl};
-use crate::learner::loss::Loss;
-use crate::learner::objective::Objective;
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::budget::ThinkingBudget;
+use crate::learner::formulas::controller::{Controllers, learning_rate_guess, mix_reference};
+use crate::learner::formulas::entropy::{AdaptiveEntropy, Entropy};
+use crate::learner::formulas::filter;
+use crate::learner::formulas::kl::{AdaptiveKl, Kl};
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::objective::Objective;
 
 #[test]
 fn controllers_match_the_vectors() {
