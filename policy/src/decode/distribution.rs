@@ -1,6 +1,6 @@
 //! From logits to the distribution that is drawn from.
 
-use super::exponential::{exponentials, largest};
+use super::elementwise::{exponentials, largest};
 use super::random::uniform;
 use super::sampling::Sampling;
 

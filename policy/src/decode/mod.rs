@@ -9,7 +9,8 @@ mod batch;
 mod budget;
 mod cache;
 mod distribution;
-mod exponential;
+mod elementwise;
+
 mod generation;
 mod graph;
 mod kernel;

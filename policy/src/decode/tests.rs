@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor, Var};
 use serde_json::Value;
 
 use super::*;
+use crate::packed::Packed;
 use crate::weights::{Adapter, Layer, Linear};
 
 pub(crate) const MODELS: [&str; 3] = ["llama", "qwen2_tied", "qwen3"];
@@ -533,4 +534,31 @@ fn the_cache_is_bounded_and_sequences_are_handed_over_as_they_end() {
     let token = config.n_layers * 2 * config.kv_dim().next_multiple_of(16) * size_of::<f32>();
     assert!(statistics.cache_bytes <= limits.cache_tokens * token, "{statistics:?}");
     assert!(!order.is_sorted(), "a short one does not wait for a long one");
+}
+
+#[test]
+fn the_learner_gives_sampled_tokens_the_same_log_probabilities() {
+    let mut models: Vec<(ModelConfig, Weights)> = MODELS.into_iter().map(tiny).collect();
+    models.push(made(36, 6, 2, 10, 52, 75));
+    models.push(made(128, 4, 1, 32, 640, 700));
+    let mut adapted = tiny("qwen2_tied");
+    adapt(&mut adapted.1);
+    models.push(adapted);
+    let texts = prompts(&[3, 17, 32]);
+    let seeds: Vec<u64> = (0..6).collect();
+    let asked: Vec<Prompt<'_>> = texts.iter().map(|tokens| Prompt { tokens, seeds: &seeds }).collect();
+    for (model, temperature) in models.iter().flat_map(|model| [(model, 1.0), (model, 0.7)]) {
+        let sampling = Sampling { max_tokens: 24, temperature, stop_tokens: vec![2], ..Sampling::default() };
+        let all = sample(model, &asked, &sampling, &EngineLimits::default()).expect("sequences");
+        let mut packed = Packed::default();
+        for (group, prompt) in all.chunk_by(|a, b| a.prompt == b.prompt).zip(&texts) {
+            packed.push_group(prompt, group.iter().map(|one| one.tokens.as_slice())).expect("a group");
+        }
+        let scores =
+            crate::fused::scores(&model.0, &model.1, &packed, temperature, &crate::fused::Options::default())
+                .expect("scores");
+        let sampled = all.iter().flat_map(|one| &one.logprobs);
+        let worst = sampled.zip(&scores.logprobs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 2e-5, "{worst}");
+    }
 }
