@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod guests;
 pub mod judge;
+#[cfg(feature = "learner")]
+pub mod learner;
 pub mod server;
 pub mod store;
 pub mod tasks;
