@@ -85,6 +85,14 @@ impl Tokenizer {
     /// # Errors
     /// When the alphabet is empty or names a character twice, or the template is no Jinja.
     pub fn characters(alphabet: &str, chat_template: Option<&str>) -> Result<Self> {
+        Self::small(&[], alphabet, chat_template)
+    }
+
+    /// The same with texts that are one token each wherever they stand; they follow the characters.
+    ///
+    /// # Errors
+    /// As [`characters`](Self::characters), and when a text is empty or there twice.
+    pub fn small(texts: &[String], alphabet: &str, chat_template: Option<&str>) -> Result<Self> {
         let names = ["<pad>", "<bos>", "<eos>", "<unk>"];
         let mut vocabulary: Map<String, Value> =
             names.iter().enumerate().map(|(id, name)| ((*name).to_owned(), id.into())).collect();
@@ -97,16 +105,21 @@ impl Tokenizer {
         if vocabulary.len() == names.len() {
             return Err(PolicyError::input("the alphabet has no character"));
         }
-        let added: Vec<Value> = names
-            .iter()
-            .enumerate()
-            .map(|(id, name)| {
-                json!({
-                    "id": id, "content": name, "special": true, "normalized": false,
-                    "single_word": false, "lstrip": false, "rstrip": false,
-                })
+        let token = |id: usize, text: &str, special: bool| {
+            json!({
+                "id": id, "content": text, "special": special, "normalized": false,
+                "single_word": false, "lstrip": false, "rstrip": false,
             })
-            .collect();
+        };
+        let mut added: Vec<Value> =
+            names.iter().enumerate().map(|(id, name)| token(id, name, true)).collect();
+        for text in texts {
+            let id = vocabulary.len();
+            if text.is_empty() || vocabulary.insert(text.clone(), id.into()).is_some() {
+                return Err(PolicyError::input(format!("the text {text:?} is empty or a token already")));
+            }
+            added.push(token(id, text, false));
+        }
         let begin = json!({ "SpecialToken": { "id": "<bos>", "type_id": 0 } });
         let first = json!({ "Sequence": { "id": "A", "type_id": 0 } });
         let second = json!({ "Sequence": { "id": "B", "type_id": 1 } });

@@ -25,7 +25,16 @@ pub enum LearnerError {
     /// The model.
     #[error(transparent)]
     Policy(#[from] policy::PolicyError),
-    /// Tasks, rewards, or something that does not fit together.
+    /// The engine.
+    #[error(transparent)]
+    Rollout(#[from] crate::rollout::RolloutError),
+    /// Tasks.
+    #[error(transparent)]
+    Supply(#[from] super::supply::SupplyError),
+    /// A formula was given what it cannot work on.
+    #[error(transparent)]
+    Formula(#[from] super::formulas::invalid::Invalid),
+    /// Rewards, or something that does not fit together.
     #[error("{0}")]
     Other(String),
 }

@@ -7,6 +7,7 @@
 
 pub mod checkpoint;
 mod collect;
+mod completion;
 pub mod error;
 pub mod evaluate;
 pub mod folder;

@@ -4,6 +4,7 @@
 //! names an environment or a data set. `docs/TRAINING.md` lists every field; a test keeps that list complete.
 //! The recipe never reads a model, a data set or a clock.
 
+mod drawing;
 mod eval;
 mod fault;
 mod fields;
@@ -31,8 +32,8 @@ pub use self::rubric::RubricRecipe;
 pub use self::run::{CheckpointRecipe, DeviceChoice, RunRecipe};
 pub use self::sampling::{RepetitionRecipe, SamplingRecipe, ThinkingRecipe};
 pub use self::sft::SftRecipe;
-pub use self::tasks::{Curriculum, HeldOut, HeldOutSource, TaskRecipe, TaskSource};
-pub use self::train::{PRESETS, ReferenceRecipe, Schedule, TrainRecipe};
+pub use self::tasks::{HeldOut, HeldOutSource, TaskRecipe, TaskSource};
+pub use self::train::{Schedule, TrainRecipe};
 
 use self::fault::Checks;
 
@@ -173,6 +174,15 @@ impl Recipe {
     }
 
     /// The rubric that rewards.
+    ///
+    /// # Errors
+    /// Never for a recipe that was read.
+    pub fn graded(&self) -> super::error::Result<graders::Rubric> {
+        self.graded_by()
+            .map_err(|(field, message)| super::LearnerError::other(format!("{field}: {message}")))
+    }
+
+    /// The same, with what is wrong by its field.
     ///
     /// # Errors
     /// The field and what is wrong with it; never for a recipe that was read.

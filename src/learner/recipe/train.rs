@@ -4,21 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Checks;
 use super::fields::nearest;
-
-/// The names an objective may be given by; what each stands for is the objective's to say.
-pub const PRESETS: [&str; 11] = [
-    "grpo",
-    "dr_grpo",
-    "dapo",
-    "rloo",
-    "gspo",
-    "cispo",
-    "kimi",
-    "reinforce_pp",
-    "scale_rl",
-    "r1_zero",
-    "prime_rl",
-];
+use crate::learner::formulas::invalid::Invalid;
+use crate::learner::formulas::objective::Objective;
+use crate::learner::formulas::preset::PRESETS;
 
 /// How the policy learns from its completions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,8 +19,6 @@ pub struct TrainRecipe {
     pub steps: u64,
     /// Prompts of a step; a step has so many groups.
     pub prompts_per_step: usize,
-    /// Optimiser steps for each batch, over whole groups; with more than one, the later ones are off-policy.
-    pub updates_per_batch: usize,
     /// Tokens that go through the model at a time; the gradient does not depend on it.
     pub micro_batch_tokens: usize,
     /// AdamW's step size at its height; 1e-6, or 1e-5 with LoRA, where none is given.
@@ -52,28 +38,10 @@ pub struct TrainRecipe {
     pub eps: f64,
     /// The gradient's greatest norm; 0 is no limit.
     pub grad_clip: f64,
-    /// Begins every step with a fresh optimiser (Kimi k1.5, arXiv:2501.12599, section 2.3.2).
-    pub reset_optimizer: bool,
-    /// Replaces groups whose rewards are all equal by new ones (DAPO, arXiv:2503.14476, equation 11).
-    pub dynamic_sampling: bool,
-    /// Batches of replacements in a step; what is not filled then is left out.
-    pub max_refills: usize,
     /// Computes activations again in the backward pass instead of keeping them.
     pub gradient_checkpointing: bool,
-    /// The policy that a KL term keeps close to.
-    pub reference: ReferenceRecipe,
     /// Fields of the objective, put over the preset's.
     pub objective: toml::Table,
-}
-
-/// When the reference policy follows the policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReferenceRecipe {
-    /// Steps between two refreshes; 0 is none (R1-Zero has 400, TRL 512).
-    pub every: u64,
-    /// The policy's share in the new reference: 1 replaces it, 0.6 is TRL's.
-    pub mix: f64,
 }
 
 /// How the step size goes on after the warm-up.
@@ -111,7 +79,6 @@ impl Default for TrainRecipe {
             preset: None,
             steps: 200,
             prompts_per_step: 16,
-            updates_per_batch: 1,
             micro_batch_tokens: 4096,
             learning_rate: None,
             schedule: Schedule::default(),
@@ -121,19 +88,9 @@ impl Default for TrainRecipe {
             betas: [0.9, 0.999],
             eps: 1e-8,
             grad_clip: 1.0,
-            reset_optimizer: false,
-            dynamic_sampling: true,
-            max_refills: 10,
             gradient_checkpointing: false,
-            reference: ReferenceRecipe::default(),
             objective: toml::Table::new(),
         }
-    }
-}
-
-impl Default for ReferenceRecipe {
-    fn default() -> Self {
-        Self { every: 0, mix: 1.0 }
     }
 }
 
@@ -146,6 +103,19 @@ impl TrainRecipe {
         self.learning_rate.get_or_insert(if lora { LORA_LEARNING_RATE } else { LEARNING_RATE });
     }
 
+    /// What a step minimises: the preset with the fields of `objective` put over it.
+    ///
+    /// # Errors
+    /// Names the field; never for a recipe that was read.
+    pub fn objective(&self) -> Result<Objective, Invalid> {
+        let mut value = serde_json::to_value(&self.objective)
+            .map_err(|error| Invalid::setting("objective", error.to_string()))?;
+        if let (Some(preset), Some(fields)) = (&self.preset, value.as_object_mut()) {
+            fields.insert("preset".to_owned(), preset.as_str().into());
+        }
+        Objective::from_value(&value)
+    }
+
     /// The step size at step `step` from 0.
     pub fn learning_rate_at(&self, step: u64) -> f64 {
         let factor = self.schedule.factor(step, self.warmup_steps, self.steps, self.final_fraction);
@@ -153,24 +123,18 @@ impl TrainRecipe {
     }
 
     pub(super) fn check(&self, checks: &mut Checks) {
-        if let Some(preset) = &self.preset
-            && !PRESETS.contains(&preset.as_str())
-        {
-            let hint = match nearest(preset, &PRESETS) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", PRESETS.join(", ")),
-            };
-            checks.fault("preset", format!("cannot be `{preset}`; {hint}"));
+        if let Err(error) = self.objective() {
+            match error {
+                Invalid::Setting { field, message } if field == "preset" => {
+                    let given = self.preset.as_deref().unwrap_or_default();
+                    let near = nearest(given, &PRESETS).map(|near| format!("; did you mean `{near}`?"));
+                    checks.fault("preset", format!("{message}{}", near.unwrap_or_default()));
+                }
+                Invalid::Setting { field, message } => checks.fault(&format!("objective.{field}"), message),
+                other => checks.fault("objective", other.to_string()),
+            }
         }
         checks.count("prompts_per_step", self.prompts_per_step);
-        checks.count("updates_per_batch", self.updates_per_batch);
-        if self.updates_per_batch > self.prompts_per_step {
-            let message = format!(
-                "is {}, but a step has only {} groups to divide among the updates",
-                self.updates_per_batch, self.prompts_per_step
-            );
-            checks.fault("updates_per_batch", message);
-        }
         checks.count("micro_batch_tokens", self.micro_batch_tokens);
         if let Some(rate) = self.learning_rate {
             checks.positive("learning_rate", rate);
@@ -182,7 +146,5 @@ impl TrainRecipe {
         checks.must(are_betas, "betas", format!("[{first}, {second}]"), "two numbers from 0 to below 1");
         checks.positive("eps", self.eps);
         checks.not_negative("grad_clip", self.grad_clip);
-        let mix = self.reference.mix;
-        checks.must(mix > 0.0 && mix <= 1.0, "reference.mix", mix, "above 0 and at most 1");
     }
 }
