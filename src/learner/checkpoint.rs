@@ -66,7 +66,7 @@ pub enum CheckpointError {
 }
 
 fn told(skipped: &[String]) -> String {
-    skipped.iter().map(|reason| format!("; {reason}")).collect()
+    if skipped.is_empty() { String::new() } else { format!("; {}", skipped.join("; ")) }
 }
 
 impl CheckpointError {

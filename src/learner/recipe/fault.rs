@@ -69,8 +69,8 @@ fn list(faults: &[Fault]) -> String {
     match faults {
         [fault] => fault.to_string(),
         faults => {
-            let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-            format!("{} faults{lines}", faults.len())
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            format!("{} faults\n  {}", faults.len(), lines.join("\n  "))
         }
     }
 }

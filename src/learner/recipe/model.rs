@@ -177,7 +177,7 @@ impl ModelRecipe {
         match (&self.path, &self.tiny) {
             (Some(_), Some(_)) => checks.fault("tiny", "there is a `path` too; a run trains one model"),
             (None, None) => {
-                checks.fault("path", "is missing; name a folder, or describe a model in [model.tiny]")
+                checks.fault("path", "is missing; name a folder, or describe a model in [model.tiny]");
             }
             (Some(path), None) if path.trim().is_empty() => checks.fault("path", "is empty"),
             _ => {}

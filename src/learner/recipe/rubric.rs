@@ -1,5 +1,7 @@
 //! `[rubric]`: how completions are rewarded.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 /// A preset's name, `{ preset = name }`, or a rubric as in `POST /v1/grade`.
@@ -30,7 +32,7 @@ pub(super) fn field(pointer: &str) -> String {
     let mut field = "rubric".to_owned();
     for part in pointer.split('/').skip(1) {
         if part.bytes().all(|byte| byte.is_ascii_digit()) {
-            field.push_str(&format!("[{part}]"));
+            let _ = write!(field, "[{part}]");
         } else {
             field.push('.');
             field.push_str(&part.replace("~1", "/").replace("~0", "~"));
