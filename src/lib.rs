@@ -9,6 +9,8 @@ pub mod guests;
 pub mod judge;
 #[cfg(feature = "learner")]
 pub mod learner;
+#[cfg(feature = "learner")]
+pub mod rollout;
 pub mod server;
 pub mod store;
 pub mod tasks;

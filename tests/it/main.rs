@@ -19,6 +19,8 @@ mod execute;
 mod explain;
 mod fairness;
 mod kill;
+#[cfg(feature = "learner")]
+mod learner;
 mod notation;
 mod openapi;
 mod overload;
