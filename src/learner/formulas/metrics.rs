@@ -1,222 +1,123 @@
-//! What a step and an evaluation did, in numbers.
+//! Numbers that describe a step and can be put together from its micro-batches.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What one step did. A number that does not exist, such as the mean reward of no rewards, is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StepMetrics {
-    /// The step, from 1.
-    pub step: u64,
-    /// Mean reward of the completions that have one.
-    pub reward: Option<f64>,
-    /// Their standard deviation.
-    pub reward_std: Option<f64>,
-    /// Share of judged completions that are right.
-    pub accuracy: Option<f64>,
-    /// Each component's mean score, before its weight.
-    pub components: BTreeMap<String, f64>,
-    /// Share of completions that could not be judged.
-    pub null_fraction: f64,
-    /// Share of groups whose rewards are all equal.
-    pub zero_variance_fraction: f64,
-    /// Correlation of reward and length.
-    pub length_correlation: Option<f64>,
-    /// Groups that were sampled, replaced ones among them.
-    pub n_groups_sampled: usize,
-    /// Groups that were learned from.
-    pub n_groups: usize,
-    /// Batches of replacements that dynamic sampling drew.
-    pub n_refills: usize,
-    /// Completions that were sampled.
-    pub n_completions: usize,
-    /// Mean tokens of a completion.
-    pub length: Option<f64>,
-    /// Mean tokens of those that are right.
-    pub length_right: Option<f64>,
-    /// Mean tokens of those that are wrong.
-    pub length_wrong: Option<f64>,
-    /// Share of completions cut off at the limit.
-    pub truncated_fraction: f64,
-    /// The objective's value; `None` when there was no signal and no step was taken.
-    pub loss: Option<f64>,
-    /// Mean entropy of the tokens' distributions, in nats.
-    pub entropy: Option<f64>,
-    /// Norm of the gradient before clipping.
-    pub grad_norm: Option<f64>,
-    /// The step size.
-    pub learning_rate: f64,
-    /// What else the objective reports, such as `clip_fraction`, `kl`, `engine/kl`.
-    pub objective: BTreeMap<String, f64>,
-    /// Tokens that were sampled.
-    pub n_sampled_tokens: u64,
-    /// Tokens that went through the update, prompts among them.
-    pub n_trained_tokens: u64,
-    /// Sampled tokens per second of sampling.
-    pub sampled_tokens_per_second: Option<f64>,
-    /// Trained tokens per second of the update.
-    pub trained_tokens_per_second: Option<f64>,
-    /// Share of the machine's matrix throughput that the update reached, where it is known.
-    pub mfu: Option<f64>,
-    /// Where the time went.
-    pub seconds: Seconds,
+/// How a number of a whole is made from those of its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Parts are added.
+    Sum(f64),
+    /// The mean of all items: their sum, and how many there are (or their weight).
+    Mean {
+        /// Sum of item times weight.
+        sum: f64,
+        /// Sum of weights.
+        weight: f64,
+    },
+    /// The largest counts.
+    Max(f64),
+    /// The smallest counts.
+    Min(f64),
 }
 
-/// Where a step's time went, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Seconds {
-    /// The whole step.
-    pub total: f64,
-    /// Drawing completions.
-    pub sample: f64,
-    /// Waiting for rewards after the last completion was drawn: judging overlaps sampling.
-    pub judge: f64,
-    /// Forward, backward and optimiser.
-    pub update: f64,
-}
-
-impl Seconds {
-    /// What none of the three is: data, records, checkpoints.
-    pub fn other(&self) -> f64 {
-        (self.total - self.sample - self.judge - self.update).max(0.0)
-    }
-
-    /// Adds another step's.
-    pub fn add(&mut self, more: &Self) {
-        self.total += more.total;
-        self.sample += more.sample;
-        self.judge += more.judge;
-        self.update += more.update;
-    }
-}
-
-/// What an evaluation on held-out tasks found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct EvalMetrics {
-    /// Steps taken before it.
-    pub step: u64,
-    /// Share of judged completions that are right.
-    pub accuracy: Option<f64>,
-    /// Standard error of the accuracy, over tasks.
-    pub accuracy_error: Option<f64>,
-    /// Mean reward.
-    pub reward: Option<f64>,
-    /// Each component's mean score.
-    pub components: BTreeMap<String, f64>,
-    /// Tasks.
-    pub n_tasks: usize,
-    /// Completions.
-    pub n_completions: usize,
-    /// Share of them that could not be judged.
-    pub null_fraction: f64,
-    /// Mean tokens of a completion.
-    pub length: Option<f64>,
-    /// Share of completions cut off at the limit.
-    pub truncated_fraction: f64,
-    /// How long it took.
-    pub seconds: f64,
-}
-
-/// What one supervised step of the warm start did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SftMetrics {
-    /// The step, from 1.
-    pub step: u64,
-    /// Mean negative log-probability of the examples' tokens, in nats.
-    pub loss: f64,
-    /// Norm of the gradient before clipping.
-    pub grad_norm: f64,
-    /// The step size.
-    pub learning_rate: f64,
-    /// Tokens that went through the model.
-    pub n_tokens: u64,
-    /// How long it took.
-    pub seconds: f64,
-}
-
-/// Numbers under names for charts, `group/name`; those that do not exist or are not finite are left out.
-struct Scalars(Vec<(String, f64)>);
-
-impl Scalars {
-    fn add(&mut self, name: &str, value: impl Into<Option<f64>>) {
-        if let Some(value) = value.into().filter(|value| value.is_finite()) {
-            self.0.push((name.to_owned(), value));
+impl Measure {
+    /// The number; `None` of a mean of nothing.
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Self::Sum(value) | Self::Max(value) | Self::Min(value) => Some(value),
+            Self::Mean { sum, weight } => (weight != 0.0).then(|| sum / weight),
         }
     }
 
-    fn add_all(&mut self, group: &str, values: &BTreeMap<String, f64>) {
-        for (name, value) in values {
-            self.add(&format!("{group}/{name}"), *value);
+    fn joined(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Sum(a), Self::Sum(b)) => Self::Sum(a + b),
+            (Self::Mean { sum: a, weight: v }, Self::Mean { sum: b, weight: w }) => {
+                Self::Mean { sum: a + b, weight: v + w }
+            }
+            (Self::Max(a), Self::Max(b)) => Self::Max(a.max(b)),
+            (Self::Min(a), Self::Min(b)) => Self::Min(a.min(b)),
+            // One name is measured in one way; were it not, the newer is the better guess.
+            (_, other) => other,
         }
     }
 }
 
-impl StepMetrics {
-    /// Every number under a name for charts.
-    pub fn scalars(&self) -> Vec<(String, f64)> {
-        let mut all = Scalars(Vec::new());
-        all.add("reward/mean", self.reward);
-        all.add("reward/std", self.reward_std);
-        all.add("reward/accuracy", self.accuracy);
-        all.add_all("component", &self.components);
-        all.add("reward/null_fraction", self.null_fraction);
-        all.add("reward/zero_variance_fraction", self.zero_variance_fraction);
-        all.add("reward/length_correlation", self.length_correlation);
-        all.add("sample/groups_sampled", self.n_groups_sampled as f64);
-        all.add("sample/groups", self.n_groups as f64);
-        all.add("sample/refills", self.n_refills as f64);
-        all.add("sample/completions", self.n_completions as f64);
-        all.add("sample/tokens", self.n_sampled_tokens as f64);
-        all.add("length/mean", self.length);
-        all.add("length/right", self.length_right);
-        all.add("length/wrong", self.length_wrong);
-        all.add("length/truncated_fraction", self.truncated_fraction);
-        all.add("train/loss", self.loss);
-        all.add("train/entropy", self.entropy);
-        all.add("train/grad_norm", self.grad_norm);
-        all.add("train/learning_rate", self.learning_rate);
-        all.add("train/tokens", self.n_trained_tokens as f64);
-        all.add_all("objective", &self.objective);
-        all.add("speed/sampled_tokens_per_second", self.sampled_tokens_per_second);
-        all.add("speed/trained_tokens_per_second", self.trained_tokens_per_second);
-        all.add("speed/mfu", self.mfu);
-        all.add("seconds/total", self.seconds.total);
-        all.add("seconds/sample", self.seconds.sample);
-        all.add("seconds/judge", self.seconds.judge);
-        all.add("seconds/update", self.seconds.update);
-        all.add("seconds/other", self.seconds.other());
-        all.0
-    }
+/// Named measures. Names are paths such as `loss/policy`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Metrics {
+    entries: BTreeMap<String, Measure>,
 }
 
-impl EvalMetrics {
-    /// Every number under a name for charts.
-    pub fn scalars(&self) -> Vec<(String, f64)> {
-        let mut all = Scalars(Vec::new());
-        all.add("eval/accuracy", self.accuracy);
-        all.add("eval/accuracy_error", self.accuracy_error);
-        all.add("eval/reward", self.reward);
-        all.add_all("eval/component", &self.components);
-        all.add("eval/null_fraction", self.null_fraction);
-        all.add("eval/length", self.length);
-        all.add("eval/truncated_fraction", self.truncated_fraction);
-        all.add("eval/seconds", self.seconds);
-        all.0
+impl Metrics {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
     }
-}
 
-impl SftMetrics {
-    /// Every number under a name for charts.
-    pub fn scalars(&self) -> Vec<(String, f64)> {
-        let mut all = Scalars(Vec::new());
-        all.add("sft/loss", self.loss);
-        all.add("sft/grad_norm", self.grad_norm);
-        all.add("sft/learning_rate", self.learning_rate);
-        all.add("sft/seconds", self.seconds);
-        all.0
+    /// Adds a measure to what is there under this name.
+    pub fn record(&mut self, name: &str, measure: Measure) {
+        match self.entries.get_mut(name) {
+            Some(entry) => *entry = entry.joined(measure),
+            None => {
+                self.entries.insert(name.to_owned(), measure);
+            }
+        }
+    }
+
+    /// Adds to a sum.
+    pub fn add(&mut self, name: &str, value: f64) {
+        self.record(name, Measure::Sum(value));
+    }
+
+    /// Adds items to a mean: their (weighted) sum and their number (or weight).
+    pub fn mean(&mut self, name: &str, sum: f64, weight: f64) {
+        self.record(name, Measure::Mean { sum, weight });
+    }
+
+    /// Adds every item to a mean, each with weight 1.
+    pub fn mean_of(&mut self, name: &str, items: impl IntoIterator<Item = f64>) {
+        let (mut sum, mut n) = (0.0, 0_u32);
+        for item in items {
+            sum += item;
+            n += 1;
+        }
+        self.mean(name, sum, f64::from(n));
+    }
+
+    /// Keeps the larger of a number and what is there.
+    pub fn max(&mut self, name: &str, value: f64) {
+        self.record(name, Measure::Max(value));
+    }
+
+    /// Keeps the smaller of a number and what is there.
+    pub fn min(&mut self, name: &str, value: f64) {
+        self.record(name, Measure::Min(value));
+    }
+
+    /// Adds all measures of another micro-batch.
+    pub fn merge(&mut self, other: &Self) {
+        for (name, measure) in &other.entries {
+            self.record(name, *measure);
+        }
+    }
+
+    /// The number under a name; `None` where nothing was measured.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.entries.get(name).and_then(|measure| measure.value())
+    }
+
+    /// All names with their numbers, in order of name; means of nothing are left out.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.entries.iter().filter_map(|(name, measure)| Some((name.as_str(), measure.value()?)))
+    }
+
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 }

@@ -7,7 +7,9 @@ use super::golden::{all_close, flat, id, rows, section, singles};
 use crate::learner::formulas::advantage::{Advantage, Rewarded, TokenEstimator};
 use crate::learner::formulas::batch::Sequence;
 use crate::learner::formulas::kl::Kl;
-use crate::learner::formulas::token_advantage::{JudgedStep, crpg_reward, gae, process_supervision, returns, whiten};
+use crate::learner::formulas::token_advantage::{
+    JudgedStep, crpg_reward, gae, process_supervision, returns, whiten,
+};
 
 fn advantage(config: &Value) -> Advantage {
     let advantage: Advantage = serde_json::from_value(config.clone()).unwrap();

@@ -82,7 +82,8 @@ pub(super) fn rows(mask: &Value, groups: Option<&Value>) -> (Vec<Sequence>, Vec<
 /// The arrays of `loss_inputs`, with an advantage per sequence spread to its tokens.
 pub(super) fn arrays(inputs: &Value) -> Arrays {
     let (sequences, mask) = rows(&inputs["mask"], Some(&inputs["group_ids"]));
-    let advantages = crate::learner::formulas::batch::broadcast(&sequences, &flat(&inputs["advantage"])).unwrap();
+    let advantages =
+        crate::learner::formulas::batch::broadcast(&sequences, &flat(&inputs["advantage"])).unwrap();
     Arrays {
         advantages,
         logprobs: singles(&inputs["logp"]),
