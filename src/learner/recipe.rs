@@ -31,8 +31,8 @@ pub use self::rubric::RubricRecipe;
 pub use self::run::{CheckpointRecipe, DeviceChoice, RunRecipe};
 pub use self::sampling::{RepetitionRecipe, SamplingRecipe, ThinkingRecipe};
 pub use self::sft::SftRecipe;
-pub use self::tasks::{Curriculum, HeldOut, HeldOutSource, TaskRecipe, TaskSource};
-pub use self::train::{PRESETS, ReferenceRecipe, Schedule, TrainRecipe};
+pub use self::tasks::{HeldOut, HeldOutSource, TaskRecipe, TaskSource};
+pub use self::train::{PRESETS, Schedule, TrainRecipe};
 
 use self::fault::Checks;
 

@@ -22,6 +22,8 @@ mod kill;
 mod notation;
 mod openapi;
 mod overload;
+#[cfg(feature = "learner")]
+mod recipes;
 mod run_code;
 mod running;
 mod scripted;

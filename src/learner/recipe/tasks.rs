@@ -31,31 +31,10 @@ pub struct TaskRecipe {
     /// Which of its columns holds what; without it, lines are tasks as in `POST /v1/grade`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,
-    /// Which tasks come next.
-    pub curriculum: Curriculum,
-    /// The pass rates, both exclusive, between which `pass_rate_band` takes tasks.
-    pub pass_rate_band: [f64; 2],
-    /// The pass rate from which `no_positive_resampling` drops a task for good.
-    pub drop_at: f64,
     /// How a task becomes what the model reads.
     pub prompt: PromptRecipe,
     /// What progress is measured on.
     pub held_out: HeldOut,
-}
-
-/// Which tasks come next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Curriculum {
-    /// All alike, each once before any comes again.
-    #[default]
-    Uniform,
-    /// In proportion to `1 - pass rate` (Kimi k1.5, arXiv:2501.12599, section 2.3.4).
-    Prioritised,
-    /// Those whose pass rate lies in a band (open-r1's and DAPO's recipes).
-    PassRateBand,
-    /// All but those that are solved (ScaleRL, arXiv:2510.13786).
-    NoPositiveResampling,
 }
 
 /// What progress is measured on.
@@ -115,9 +94,6 @@ impl Default for TaskRecipe {
             n_tasks: 0,
             path: None,
             columns: None,
-            curriculum: Curriculum::default(),
-            pass_rate_band: [0.1, 0.9],
-            drop_at: 0.9,
             prompt: PromptRecipe::default(),
             held_out: HeldOut::default(),
         }
@@ -171,7 +147,7 @@ impl TaskRecipe {
     pub(super) fn check(&self, checks: &mut Checks) {
         match (&self.environment, &self.path) {
             (Some(_), Some(_)) => {
-                checks.fault("path", "there is an `environment` too; tasks come from one place");
+                checks.fault("path", "there is an `environment` too; tasks come from one place")
             }
             (None, None) => checks.fault("environment", "is missing; name one, or a data set as `path`"),
             (Some(name), None) => self.check_environment(name, checks),
@@ -180,10 +156,6 @@ impl TaskRecipe {
         if self.environment.is_some() && self.columns.is_some() && self.held_out.path.is_none() {
             checks.fault("columns", "are of a data set, but an environment makes the tasks");
         }
-        let [low, high] = self.pass_rate_band;
-        let is_band = (0.0..=1.0).contains(&low) && (0.0..=1.0).contains(&high) && low < high;
-        checks.must(is_band, "pass_rate_band", format!("[{low}, {high}]"), "two rising numbers from 0 to 1");
-        checks.fraction("drop_at", self.drop_at);
         self.prompt.check(&mut checks.section("prompt"));
         let held_out = &self.held_out;
         if self.environment.is_some() && held_out.path.is_none() && held_out.split == self.split {

@@ -31,8 +31,6 @@ pub struct TrainRecipe {
     pub steps: u64,
     /// Prompts of a step; a step has so many groups.
     pub prompts_per_step: usize,
-    /// Optimiser steps for each batch, over whole groups; with more than one, the later ones are off-policy.
-    pub updates_per_batch: usize,
     /// Tokens that go through the model at a time; the gradient does not depend on it.
     pub micro_batch_tokens: usize,
     /// AdamW's step size at its height; 1e-6, or 1e-5 with LoRA, where none is given.
@@ -52,28 +50,10 @@ pub struct TrainRecipe {
     pub eps: f64,
     /// The gradient's greatest norm; 0 is no limit.
     pub grad_clip: f64,
-    /// Begins every step with a fresh optimiser (Kimi k1.5, arXiv:2501.12599, section 2.3.2).
-    pub reset_optimizer: bool,
-    /// Replaces groups whose rewards are all equal by new ones (DAPO, arXiv:2503.14476, equation 11).
-    pub dynamic_sampling: bool,
-    /// Batches of replacements in a step; what is not filled then is left out.
-    pub max_refills: usize,
     /// Computes activations again in the backward pass instead of keeping them.
     pub gradient_checkpointing: bool,
-    /// The policy that a KL term keeps close to.
-    pub reference: ReferenceRecipe,
     /// Fields of the objective, put over the preset's.
     pub objective: toml::Table,
-}
-
-/// When the reference policy follows the policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReferenceRecipe {
-    /// Steps between two refreshes; 0 is none (R1-Zero has 400, TRL 512).
-    pub every: u64,
-    /// The policy's share in the new reference: 1 replaces it, 0.6 is TRL's.
-    pub mix: f64,
 }
 
 /// How the step size goes on after the warm-up.
@@ -111,7 +91,6 @@ impl Default for TrainRecipe {
             preset: None,
             steps: 200,
             prompts_per_step: 16,
-            updates_per_batch: 1,
             micro_batch_tokens: 4096,
             learning_rate: None,
             schedule: Schedule::default(),
@@ -121,19 +100,9 @@ impl Default for TrainRecipe {
             betas: [0.9, 0.999],
             eps: 1e-8,
             grad_clip: 1.0,
-            reset_optimizer: false,
-            dynamic_sampling: true,
-            max_refills: 10,
             gradient_checkpointing: false,
-            reference: ReferenceRecipe::default(),
             objective: toml::Table::new(),
         }
-    }
-}
-
-impl Default for ReferenceRecipe {
-    fn default() -> Self {
-        Self { every: 0, mix: 1.0 }
     }
 }
 
@@ -163,14 +132,6 @@ impl TrainRecipe {
             checks.fault("preset", format!("cannot be `{preset}`; {hint}"));
         }
         checks.count("prompts_per_step", self.prompts_per_step);
-        checks.count("updates_per_batch", self.updates_per_batch);
-        if self.updates_per_batch > self.prompts_per_step {
-            let message = format!(
-                "is {}, but a step has only {} groups to divide among the updates",
-                self.updates_per_batch, self.prompts_per_step
-            );
-            checks.fault("updates_per_batch", message);
-        }
         checks.count("micro_batch_tokens", self.micro_batch_tokens);
         if let Some(rate) = self.learning_rate {
             checks.positive("learning_rate", rate);
@@ -182,7 +143,5 @@ impl TrainRecipe {
         checks.must(are_betas, "betas", format!("[{first}, {second}]"), "two numbers from 0 to below 1");
         checks.positive("eps", self.eps);
         checks.not_negative("grad_clip", self.grad_clip);
-        let mix = self.reference.mix;
-        checks.must(mix > 0.0 && mix <= 1.0, "reference.mix", mix, "above 0 and at most 1");
     }
 }
