@@ -24,6 +24,8 @@ mod learner;
 mod notation;
 mod openapi;
 mod overload;
+#[cfg(feature = "learner")]
+mod recipes;
 mod run_code;
 mod running;
 mod scripted;

@@ -147,7 +147,7 @@ impl TaskRecipe {
     pub(super) fn check(&self, checks: &mut Checks) {
         match (&self.environment, &self.path) {
             (Some(_), Some(_)) => {
-                checks.fault("path", "there is an `environment` too; tasks come from one place");
+                checks.fault("path", "there is an `environment` too; tasks come from one place")
             }
             (None, None) => checks.fault("environment", "is missing; name one, or a data set as `path`"),
             (Some(name), None) => self.check_environment(name, checks),
