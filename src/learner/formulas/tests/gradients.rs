@@ -140,7 +140,8 @@ proptest! {
             let terms = loss.terms(&arrays.batch(), &arrays.old);
             for t in arrays.batch().all_counted() {
                 // GSPO-token's value is the sequence's; its gradient is the value, once for each token.
-                let factor = if matches!(loss, Loss::Gspo { .. }) { 1.0 } else { f64::from(arrays.logprobs[t]) };
+                let by_value = matches!(loss, Loss::Gspo { .. });
+                let factor = if by_value { 1.0 } else { f64::from(arrays.logprobs[t]) };
                 if terms.slopes[t] != 0.0 {
                     prop_assert!((terms.slopes[t] * factor - terms.losses[t]).abs() < 1e-12, "{loss:?}");
                 }
@@ -232,7 +233,8 @@ proptest! {
                     .unwrap()
                     .loss
             };
-            let (by_chosen, by_rejected) = ((at(h, 0.0) - at(-h, 0.0)) / (2.0 * h), (at(0.0, h) - at(0.0, -h)) / (2.0 * h));
+            let by_chosen = (at(h, 0.0) - at(-h, 0.0)) / (2.0 * h);
+            let by_rejected = (at(0.0, h) - at(0.0, -h)) / (2.0 * h);
             prop_assert!((by_chosen - loss.by_chosen).abs() < 1e-6, "{kind:?}: {by_chosen} {}", loss.by_chosen);
             prop_assert!((by_rejected - loss.by_rejected).abs() < 1e-6, "{kind:?}");
         }

@@ -80,9 +80,10 @@ proptest! {
                     for (of_part, i) in p.sequences.iter().zip(sequences) {
                         let here = arrays.sequences[*i];
                         for k in 0..of_part.len() {
-                            let (a, b) = (whole.by_logprob[here.start + k], evaluation.by_logprob[of_part.start + k]);
+                            let (before, now) = (here.start + k, of_part.start + k);
+                            let (a, b) = (whole.by_logprob[before], evaluation.by_logprob[now]);
                             prop_assert!(near(f64::from(a), f64::from(b)), "{objective:?}");
-                            let (a, b) = (whole.by_entropy[here.start + k], evaluation.by_entropy[of_part.start + k]);
+                            let (a, b) = (whole.by_entropy[before], evaluation.by_entropy[now]);
                             prop_assert!(near(f64::from(a), f64::from(b)));
                         }
                     }

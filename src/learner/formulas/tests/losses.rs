@@ -214,7 +214,7 @@ fn divergences_match_the_vectors() {
                 if arrays.mask[t] {
                     kl.term(arrays.logprobs[t], arrays.reference[t], arrays.old[t])
                 } else {
-                    Default::default()
+                    crate::learner::formulas::terms::Term::default()
                 }
             })
             .collect();
