@@ -152,7 +152,7 @@ fn the_tensor_library_samples_the_same_tokens() {
             let mut theirs = Vec::new();
             let (config, weights) = &model;
             generate_on_device(config, weights, &asked, &sampling, &limits, None, &mut |one| {
-                theirs.push(one)
+                theirs.push(one);
             })
             .expect("sequences");
             theirs.sort_by_key(|one| (one.prompt, one.index));
@@ -185,6 +185,7 @@ pub(crate) fn adapt(weights: &mut Weights) {
 }
 
 /// A model with numbers of its own: widths that fill no panel, or wide enough that threads share products.
+#[allow(clippy::many_single_char_names)]
 fn made(
     h: usize,
     heads: usize,
