@@ -76,6 +76,8 @@ const SMALL: Shape = Shape {
 /// What was measured.
 struct Measured {
     milliseconds: f64,
+    /// Of processor time, which other programs on the machine disturb less.
+    cpu: f64,
     /// Allocated at most, beyond what there was before.
     megabytes: f64,
     /// Floating-point operations of the matrix products in one step.
@@ -123,6 +125,14 @@ fn mean(scores: &TokenScores) -> TokenGradients {
     TokenGradients { logprobs: vec![-1.0 / n as f32; n], entropies: Vec::new() }
 }
 
+/// Milliseconds of processor time that this process has taken; where the system does not say, 0.
+fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // Ticks are hundredths of seconds on every Linux there is.
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0
+}
+
 /// The median of some steps, after two that are not counted.
 fn measure(shape: &Shape, options: &Options, iterations: usize) -> Measured {
     fused::release();
@@ -134,7 +144,11 @@ fn measure(shape: &Shape, options: &Options, iterations: usize) -> Measured {
     let mut adam = AdamW::new(policy.weights.trained(), AdamWOptions::default()).expect("room");
     let mut times = Vec::new();
     let mut parts = [0.0; 3];
+    let mut cpu_start = 0.0;
     for i in 0..iterations + 2 {
+        if i == 2 {
+            cpu_start = cpu();
+        }
         let start = Instant::now();
         gradients.clear().expect("on the CPU");
         let mut middle = start;
@@ -153,8 +167,12 @@ fn measure(shape: &Shape, options: &Options, iterations: usize) -> Measured {
             parts[2] += end.elapsed().as_secs_f64() * 1e3 / iterations as f64;
         }
     }
+    let cpu = (cpu() - cpu_start) / iterations as f64;
     times.sort_by(f64::total_cmp);
-    println!("    forward {:.1} ms, backward {:.1} ms, AdamW {:.2} ms", parts[0], parts[1], parts[2]);
+    println!(
+        "    forward {:.1} ms, backward {:.1} ms, AdamW {:.2} ms; {cpu:.0} ms of processor time",
+        parts[0], parts[1], parts[2]
+    );
     let config = &policy.config;
     let (q, kv) = (config.q_dim(), config.kv_dim());
     let per_layer = shape.hidden * (2 * q + 2 * kv + 3 * shape.width);
@@ -162,21 +180,24 @@ fn measure(shape: &Shape, options: &Options, iterations: usize) -> Measured {
         shape.layers * per_layer * packed.n_tokens() + shape.hidden * shape.vocabulary * packed.n_scored();
     Measured {
         milliseconds: times[times.len() / 2],
+        cpu,
         megabytes: (PEAK.load(Relaxed) - before) as f64 / 1e6,
         flops: 6.0 * matrices as f64,
     }
 }
 
-/// What one large product reaches, in operations a second with all threads.
-fn throughput() -> f64 {
+/// What one large product reaches, in operations a second with all threads, and for each second of processor time.
+fn throughput() -> (f64, f64) {
     let n = 1024;
     let (a, b) = (vec![0.5_f32; n * n], vec![0.25_f32; n * n]);
     let mut c = vec![0.0_f32; n * n];
     let threads = rayon::current_num_threads();
     let mut best = f64::MAX;
-    for _ in 0..8 {
+    let repeats = 16;
+    let cpu_start = cpu();
+    for _ in 0..repeats {
         let start = Instant::now();
-        let stride = n as isize;
+        let stride = n.cast_signed();
         let parallelism =
             if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
         // SAFETY: three square matrices of this size.
@@ -206,10 +227,11 @@ fn throughput() -> f64 {
         }
         best = best.min(start.elapsed().as_secs_f64());
     }
-    2.0 * (n as f64).powi(3) / best
+    let flops = 2.0 * (n as f64).powi(3);
+    (flops / best, flops * f64::from(repeats) / (cpu() - cpu_start) * 1e3)
 }
 
-fn torch(shape: &Shape, python: &str) -> Option<(f64, f64, f64)> {
+fn torch(shape: &Shape, python: &str) -> Option<[f64; 4]> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/torch_update.py");
     let mut command = Command::new(python);
     command.arg(script);
@@ -230,38 +252,42 @@ fn torch(shape: &Shape, python: &str) -> Option<(f64, f64, f64)> {
     let output = command.output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    if numbers.len() != 3 {
+    let Ok(numbers) = numbers.try_into() else {
         println!("    PyTorch failed: {}", String::from_utf8_lossy(&output.stderr));
         return None;
-    }
-    Some((numbers[0], numbers[1], numbers[2]))
+    };
+    Some(numbers)
 }
 
 fn step(name: &str, shape: &Shape, iterations: usize) {
     println!("{name}");
     let tokens = (shape.batch * shape.length) as f64;
-    let peak = throughput();
+    let (peak, peak_cpu) = throughput();
     let ours = measure(shape, &Options::default(), iterations);
     println!(
-        "    {:.1} ms, {:.0} tokens/s, {:.0} MB allocated, {:.1} GFLOP/s of {:.1} ({:.0} %)",
+        "    {:.1} ms, {:.0} tokens/s, {:.0} MB allocated, {:.1} GFLOP/s of {:.1} ({:.0} %; {:.0} % of {:.1} by \
+         processor time)",
         ours.milliseconds,
         tokens / ours.milliseconds * 1e3,
         ours.megabytes,
         ours.flops / ours.milliseconds / 1e6,
         peak / 1e9,
-        100.0 * ours.flops / (ours.milliseconds / 1e3) / peak
+        100.0 * ours.flops / (ours.milliseconds / 1e3) / peak,
+        100.0 * ours.flops / (ours.cpu / 1e3) / peak_cpu,
+        peak_cpu / 1e9
     );
     if let Ok(python) = std::env::var("GAVEL_PYTHON")
-        && let Some((milliseconds, before, after)) = torch(shape, &python)
+        && let Some([milliseconds, cpu, before, after]) = torch(shape, &python)
     {
         let again = measure(shape, &Options::default(), iterations);
         let ours_ms = ours.milliseconds.min(again.milliseconds);
         println!(
-            "    PyTorch {milliseconds:.1} ms, {:.0} tokens/s, {after:.0} MB resident ({before:.0} before the \
-             model); ours again {:.1} ms: {:.2} times as fast, {:.2} of its added memory",
+            "    PyTorch {milliseconds:.1} ms ({cpu:.0} of processor time), {:.0} tokens/s, {after:.0} MB resident ({before:.0} before the \
+             model); ours again {:.1} ms: {:.2} times as fast ({:.2} by processor time), {:.2} of its added memory",
             tokens / milliseconds * 1e3,
             again.milliseconds,
             milliseconds / ours_ms,
+            cpu / ours.cpu.min(again.cpu),
             ours.megabytes / (after - before)
         );
     }

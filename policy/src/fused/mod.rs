@@ -6,6 +6,9 @@
 //! input; beside them buffers for one batch of whole sequences and one tile of logits for each thread. Buffers stay
 //! with the calling thread for its next call, until [`release`].
 
+// The letters that the crate's documentation explains.
+#![allow(clippy::many_single_char_names)]
+
 mod activation;
 mod attention;
 mod backward;

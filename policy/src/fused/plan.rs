@@ -145,7 +145,8 @@ mod tests {
         assert_eq!(plan.asked(2), [2, 4, 5], "the prompt's last token is asked for three targets");
         assert_eq!(plan.batches(5), [0..1, 1..2, 2..3]);
         assert_eq!(plan.batches(8), [0..2, 2..3]);
-        assert_eq!(plan.batches_of(100, |unit| unit.rows.start == 3), [1..2]);
+        let middle = plan.batches_of(100, |unit| unit.rows.start == 3);
+        assert_eq!((middle.len(), middle[0].clone()), (1, 1..2));
         assert_eq!(plan.scored_in(&(3..8)), 2..6);
         let spans = spans(&packed, &plan.units[1], 3);
         assert_eq!(spans.len(), 3, "a completion of one token computes nothing of its own");

@@ -96,7 +96,7 @@ impl<'a> View<'a> {
 
     /// Address, and how far rows and columns are apart.
     pub(super) const fn raw(&self) -> (*const f32, isize, isize) {
-        (self.data, self.row_stride as isize, self.col_stride as isize)
+        (self.data, self.row_stride.cast_signed(), self.col_stride.cast_signed())
     }
 }
 
@@ -202,7 +202,7 @@ impl<'a> ViewMut<'a> {
 
     /// Address, and how far rows are apart.
     pub(super) const fn raw(&mut self) -> (*mut f32, isize) {
-        (self.data, self.stride as isize)
+        (self.data, self.stride.cast_signed())
     }
 }
 

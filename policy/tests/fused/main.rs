@@ -2,4 +2,5 @@
 //! same.
 
 mod agreement;
+mod invariances;
 mod models;
