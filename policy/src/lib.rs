@@ -9,13 +9,26 @@
 //! vocabulary, D width of a head, L layers.
 
 pub mod config;
+pub mod device;
 pub mod error;
 pub mod gradients;
+pub mod graph;
+pub mod load;
+pub mod lora;
 pub mod packed;
+mod policy;
+pub mod random;
+pub mod save;
+pub mod sizes;
+pub mod tensors;
 pub mod weights;
 
 pub use self::config::ModelConfig;
 pub use self::error::PolicyError;
 pub use self::gradients::Gradients;
+pub use self::lora::LoraConfig;
 pub use self::packed::{Packed, Segment, TokenGradients, TokenScores};
+pub use self::policy::Policy;
+pub use self::save::SaveOptions;
+pub use self::sizes::Sizes;
 pub use self::weights::{Adapter, Layer, Linear, Weights};

@@ -2,6 +2,9 @@
 
 use candle_core::Var;
 
+use crate::config::{Family, ModelConfig};
+use crate::error::Result;
+
 /// A matrix, its bias, and the adapter beside it.
 #[derive(Clone, Debug)]
 pub struct Linear {
@@ -22,6 +25,17 @@ pub struct Adapter {
     pub b: Var,
     /// alpha / rank.
     pub scale: f64,
+}
+
+/// What a parameter is, which says how it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The embedding, the head, and the weight of a [`Linear`].
+    Matrix,
+    /// The weight of a norm.
+    Norm,
+    /// The bias of a [`Linear`].
+    Bias,
 }
 
 /// One layer.
@@ -78,6 +92,19 @@ impl Layer {
         ]
     }
 
+    /// The same, to be changed.
+    pub fn linears_mut(&mut self) -> [(&'static str, &mut Linear); 7] {
+        [
+            ("self_attn.q_proj", &mut self.q),
+            ("self_attn.k_proj", &mut self.k),
+            ("self_attn.v_proj", &mut self.v),
+            ("self_attn.o_proj", &mut self.o),
+            ("mlp.gate_proj", &mut self.gate),
+            ("mlp.up_proj", &mut self.up),
+            ("mlp.down_proj", &mut self.down),
+        ]
+    }
+
     /// Its norms, likewise.
     pub fn norms(&self) -> impl Iterator<Item = (&'static str, &Var)> {
         [
@@ -92,6 +119,63 @@ impl Layer {
 }
 
 impl Weights {
+    /// Asks `make` for each parameter of a model by its Hugging Face name and shape, in the order of
+    /// [`named`](Self::named). No adapters.
+    ///
+    /// # Errors
+    /// The first error of `make`.
+    pub fn build(
+        config: &ModelConfig,
+        mut make: impl FnMut(&str, &[usize], Kind) -> Result<Var>,
+    ) -> Result<Self> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let (q, kv) = (config.q_dim(), config.kv_dim());
+        let embedding = make("model.embed_tokens.weight", &[config.vocab_size, hidden], Kind::Matrix)?;
+        let mut layers = Vec::with_capacity(config.n_layers);
+        for i in 0..config.n_layers {
+            let prefix = format!("model.layers.{i}");
+            let mut norm =
+                |name: &str, size: usize| make(&format!("{prefix}.{name}.weight"), &[size], Kind::Norm);
+            let input_norm = norm("input_layernorm", hidden)?;
+            let (q_norm, k_norm) = if config.family == Family::Qwen3 {
+                let size = config.head_dim;
+                (Some(norm("self_attn.q_norm", size)?), Some(norm("self_attn.k_norm", size)?))
+            } else {
+                (None, None)
+            };
+            let post_norm = norm("post_attention_layernorm", hidden)?;
+            let mut linear = |name: &str, out: usize, input: usize, bias: bool| -> Result<Linear> {
+                let weight = make(&format!("{prefix}.{name}.weight"), &[out, input], Kind::Matrix)?;
+                let bias = if bias {
+                    Some(make(&format!("{prefix}.{name}.bias"), &[out], Kind::Bias)?)
+                } else {
+                    None
+                };
+                Ok(Linear { weight, bias, adapter: None })
+            };
+            layers.push(Layer {
+                q: linear("self_attn.q_proj", q, hidden, config.qkv_bias)?,
+                k: linear("self_attn.k_proj", kv, hidden, config.qkv_bias)?,
+                v: linear("self_attn.v_proj", kv, hidden, config.qkv_bias)?,
+                o: linear("self_attn.o_proj", hidden, q, config.output_bias)?,
+                gate: linear("mlp.gate_proj", inner, hidden, config.mlp_bias)?,
+                up: linear("mlp.up_proj", inner, hidden, config.mlp_bias)?,
+                down: linear("mlp.down_proj", hidden, inner, config.mlp_bias)?,
+                input_norm,
+                q_norm,
+                k_norm,
+                post_norm,
+            });
+        }
+        let final_norm = make("model.norm.weight", &[hidden], Kind::Norm)?;
+        let head = if config.tie_word_embeddings {
+            None
+        } else {
+            Some(make("lm_head.weight", &[config.vocab_size, hidden], Kind::Matrix)?)
+        };
+        Ok(Self { embedding, layers, final_norm, head })
+    }
+
     /// Every parameter of the model itself, without adapters, by its Hugging Face name. The order is fixed.
     pub fn named(&self) -> Vec<(String, Var)> {
         let mut named = vec![("model.embed_tokens.weight".to_owned(), self.embedding.clone())];
@@ -126,6 +210,43 @@ impl Weights {
             }
         }
         named
+    }
+
+    /// Both: [`named`](Self::named), then [`named_adapters`](Self::named_adapters).
+    pub fn all(&self) -> Vec<(String, Var)> {
+        let mut all = self.named();
+        all.extend(self.named_adapters());
+        all
+    }
+
+    /// Puts something else in the place of each parameter, adapters included.
+    ///
+    /// # Errors
+    /// The first error of `f`.
+    pub fn replace(&mut self, mut f: impl FnMut(&Var) -> Result<Var>) -> Result<()> {
+        for layer in &mut self.layers {
+            for norm in [&mut layer.input_norm, &mut layer.post_norm]
+                .into_iter()
+                .chain(&mut layer.q_norm)
+                .chain(&mut layer.k_norm)
+            {
+                *norm = f(norm)?;
+            }
+            for (_, linear) in layer.linears_mut() {
+                linear.weight = f(&linear.weight)?;
+                if let Some(bias) = &mut linear.bias {
+                    *bias = f(bias)?;
+                }
+                if let Some(adapter) = &mut linear.adapter {
+                    adapter.a = f(&adapter.a)?;
+                    adapter.b = f(&adapter.b)?;
+                }
+            }
+        }
+        for var in [&mut self.embedding, &mut self.final_norm].into_iter().chain(&mut self.head) {
+            *var = f(var)?;
+        }
+        Ok(())
     }
 
     /// What training changes: the adapters where there are any, else everything.

@@ -1,0 +1,6 @@
+//! Whole models: against published numbers, against finite differences, against `transformers`, on files and on
+//! broken files.
+
+mod files;
+mod gradients;
+mod tiny_models;
