@@ -90,3 +90,34 @@ pub fn with_slice_mut<R>(tensor: &Tensor, f: impl FnOnce(&mut [f32]) -> R) -> Re
     let (_, result) = write.0.into_inner().map_err(|_| PolicyError::input("a write panicked"))?;
     result.ok_or_else(|| PolicyError::input("the tensor is not in the CPU's memory"))
 }
+
+/// Lends the numbers of several tensors to be written at once. No two may share a storage.
+///
+/// # Errors
+/// As [`with_slice`].
+pub fn with_slices_mut<R>(tensors: &[Tensor], f: impl FnOnce(Vec<&mut [f32]>) -> R) -> Result<R> {
+    // Each tensor is borrowed inside of the borrow of the one before it.
+    fn borrow(
+        tensors: &[Tensor],
+        borrowed: Vec<&mut [f32]>,
+        f: &mut dyn FnMut(Vec<&mut [f32]>),
+    ) -> Result<()> {
+        let Some((first, rest)) = tensors.split_first() else {
+            f(borrowed);
+            return Ok(());
+        };
+        with_slice_mut(first, |values| {
+            let mut borrowed: Vec<&mut [f32]> = borrowed;
+            borrowed.push(values);
+            borrow(rest, borrowed, f)
+        })?
+    }
+    let mut f = Some(f);
+    let mut result = None;
+    borrow(tensors, Vec::with_capacity(tensors.len()), &mut |slices| {
+        if let Some(f) = f.take() {
+            result = Some(f(slices));
+        }
+    })?;
+    result.ok_or_else(|| PolicyError::input("the tensors were not lent"))
+}

@@ -9,8 +9,10 @@
 //! vocabulary, D width of a head, L layers.
 
 pub mod config;
+pub mod decode;
 pub mod device;
 pub mod error;
+pub mod fused;
 pub mod gradients;
 pub mod graph;
 pub mod load;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use graders::Task;
 use serde::{Deserialize, Serialize};
 
-use super::recipe::{Curriculum, HeldOutSource, TaskRecipe, TaskSource};
+use super::filter::{keeps_band, keeps_unmastered};
+use super::objective::Selection;
+use super::recipe::{HeldOutSource, TaskRecipe, TaskSource};
 use crate::tasks::{Draw, Environment, Place, Split, TaskReader};
 
 /// Where tasks are taken from and which come next.
@@ -14,9 +16,7 @@ use crate::tasks::{Draw, Environment, Place, Split, TaskReader};
 pub struct Supply {
     tasks: Tasks,
     seed: u64,
-    curriculum: Curriculum,
-    band: [f64; 2],
-    drop_at: f64,
+    selection: Selection,
     state: SupplyState,
 }
 
@@ -67,7 +67,12 @@ impl Supply {
     ///
     /// # Errors
     /// When a data set cannot be read or has no task, or the curriculum needs a fixed number of tasks.
-    pub fn open(recipe: &TaskRecipe, seed: u64, n_held_out: usize) -> Result<(Self, Vec<Arc<Task>>), SupplyError> {
+    pub fn open(
+        recipe: &TaskRecipe,
+        selection: &Selection,
+        seed: u64,
+        n_held_out: usize,
+    ) -> Result<(Self, Vec<Arc<Task>>), SupplyError> {
         let source = recipe.source().ok_or_else(|| SupplyError::new("the recipe names no tasks"))?;
         let mut tasks = Tasks::open(source, recipe.n_tasks)?;
         let held_out = match recipe.held_out() {
@@ -75,19 +80,14 @@ impl Supply {
             Some(HeldOutSource::Source(source)) => Tasks::open(source, 0)?.first(n_held_out)?,
             Some(HeldOutSource::Fraction(fraction)) => tasks.keep_out(fraction, n_held_out)?,
         };
-        if recipe.curriculum != Curriculum::Uniform && tasks.len().is_none() {
+        let chooses =
+            selection.prioritised || selection.retire_at.is_some() || selection.pass_rate_band.is_some();
+        if chooses && tasks.len().is_none() {
             return Err(SupplyError::new(
-                "tasks.curriculum: what is not `uniform` needs to know its tasks; set tasks.n_tasks",
+                "train.objective.selection: choosing by pass rate needs tasks that come again; set tasks.n_tasks",
             ));
         }
-        let supply = Self {
-            tasks,
-            seed,
-            curriculum: recipe.curriculum,
-            band: recipe.pass_rate_band,
-            drop_at: recipe.drop_at,
-            state: SupplyState::default(),
-        };
+        let supply = Self { tasks, seed, selection: *selection, state: SupplyState::default() };
         Ok((supply, held_out))
     }
 
@@ -113,7 +113,7 @@ impl Supply {
         let n_left = self.tasks.len().map(|n| n.saturating_sub(self.state.dropped.len() as u64));
         if n_left == Some(0) {
             return Err(SupplyError::new(
-                "every task is solved and was dropped; add tasks, or stop here (tasks.drop_at)",
+                "every task is solved and was dropped; add tasks, or stop here (train.objective.selection.retire_at)",
             ));
         }
         let mut number = self.place();
@@ -146,19 +146,16 @@ impl Supply {
             return false;
         }
         let Some(rate) = self.state.pass_rates.get(&number).copied() else { return true };
-        match self.curriculum {
-            Curriculum::Uniform | Curriculum::NoPositiveResampling => true,
-            Curriculum::PassRateBand => self.band[0] < rate && rate < self.band[1],
-            Curriculum::Prioritised => {
-                // Taken with probability 1 - s, so that in the long run it comes in proportion to that.
-                let mut draw = Draw::new(&[
-                    b"prioritised",
-                    &self.seed.to_le_bytes(),
-                    &self.state.n_taken.to_le_bytes(),
-                ]);
-                (draw.below(1 << 20) as f64) < (1.0 - rate) * f64::from(1 << 20)
-            }
+        if self.selection.pass_rate_band.is_some_and(|(low, high)| !keeps_band(rate, low, high)) {
+            return false;
         }
+        if !self.selection.prioritised {
+            return true;
+        }
+        // Taken with probability 1 - s, so that in the long run it comes in proportion to that.
+        let mut draw =
+            Draw::new(&[b"prioritised", &self.seed.to_le_bytes(), &self.state.n_taken.to_le_bytes()]);
+        (draw.below(1 << 20) as f64) < (1.0 - rate) * f64::from(1 << 20)
     }
 
     /// Tells how many of a task's completions were right, from 0 to 1.
@@ -169,7 +166,7 @@ impl Supply {
         }
         let rate = self.state.pass_rates.entry(number).or_insert(pass_rate);
         *rate += NEWEST * (pass_rate - *rate);
-        if self.curriculum == Curriculum::NoPositiveResampling && *rate >= self.drop_at {
+        if self.selection.retire_at.is_some_and(|limit| !keeps_unmastered(*rate, limit)) {
             self.state.dropped.insert(number);
         }
     }
@@ -304,20 +301,20 @@ mod tests {
         assert_ne!(order(0), order(1), "rounds differ");
     }
 
-    fn supply(curriculum: Curriculum, n_tasks: usize) -> Supply {
-        let recipe = TaskRecipe {
-            environment: Some("arithmetic".to_owned()),
-            n_tasks,
-            curriculum,
-            ..TaskRecipe::default()
-        };
-        Supply::open(&recipe, 3, 8).expect("there are tasks").0
+    fn supply(selection: Selection, n_tasks: usize) -> Supply {
+        let recipe =
+            TaskRecipe { environment: Some("arithmetic".to_owned()), n_tasks, ..TaskRecipe::default() };
+        Supply::open(&recipe, &selection, 3, 8).expect("there are tasks").0
+    }
+
+    fn prioritised() -> Selection {
+        Selection { prioritised: true, ..Selection::all() }
     }
 
     #[test]
     fn a_supply_goes_on_where_it_stopped() {
-        let mut whole = supply(Curriculum::Prioritised, 50);
-        let mut parted = supply(Curriculum::Prioritised, 50);
+        let mut whole = supply(prioritised(), 50);
+        let mut parted = supply(prioritised(), 50);
         let mut tell = |supply: &mut Supply, taken: &[Numbered]| {
             for (number, _) in taken {
                 supply.tell(*number, (*number % 5) as f64 / 4.0);
@@ -328,7 +325,7 @@ mod tests {
         let second = whole.take(70).expect("tasks");
         let again = parted.take(70).expect("tasks");
         tell(&mut parted, &again);
-        let mut resumed = supply(Curriculum::Prioritised, 50);
+        let mut resumed = supply(prioritised(), 50);
         let state = serde_json::to_string(parted.state()).expect("it is JSON");
         resumed.restore(serde_json::from_str(&state).expect("it was written so"));
         assert_eq!(resumed.take(70).expect("tasks"), second);
@@ -336,8 +333,8 @@ mod tests {
 
     #[test]
     fn what_is_solved_comes_rarely_or_never() {
-        let mut prioritised = supply(Curriculum::Prioritised, 20);
-        let mut dropping = supply(Curriculum::NoPositiveResampling, 20);
+        let mut prioritised = supply(prioritised(), 20);
+        let mut dropping = supply(Selection { retire_at: Some(0.9), ..Selection::all() }, 20);
         for number in 0..10 {
             prioritised.tell(number, 1.0);
             dropping.tell(number, 1.0);

@@ -1,0 +1,163 @@
+//! From logits to the distribution that is drawn from.
+
+use super::exponential::{exponentials, largest};
+use super::random::uniform;
+use super::sampling::Sampling;
+
+/// Tokens whose probabilities are added up before the sum is looked at.
+const BLOCK: usize = 64;
+
+/// A token and the natural logarithm of its probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Choice {
+    pub(crate) token: u32,
+    pub(crate) logprob: f32,
+}
+
+/// Draws tokens. It keeps its buffers.
+#[derive(Default)]
+pub(crate) struct Sampler {
+    weights: Vec<f32>,
+    kept: Vec<(f32, u32)>,
+}
+
+impl Sampler {
+    /// The token at a position of the sequence with this seed. `None` when a logit is NaN or none is finite.
+    ///
+    /// The log-probability is that of the distribution drawn from, after temperature and cuts. At temperature 0,
+    /// where that distribution is certain, it is that of the model's own distribution (temperature 1, uncut).
+    pub(crate) fn choose(
+        &mut self,
+        logits: &[f32],
+        how: &Sampling,
+        seed: u64,
+        position: u64,
+    ) -> Option<Choice> {
+        let top = largest(logits);
+        if !top.is_finite() {
+            return None;
+        }
+        let greedy = how.temperature == 0.0;
+        let scale = if greedy { 1.0 } else { 1.0 / how.temperature };
+        if greedy || (how.top_k == 0 && how.top_p >= 1.0 && how.min_p <= 0.0) {
+            // Nothing is cut: the weights stay where they are.
+            self.weights.clear();
+            self.weights.extend_from_slice(logits);
+            exponentials(&mut self.weights, top, scale);
+            let total = sum(&self.weights);
+            let token = if greedy {
+                logits.iter().position(|logit| *logit == top)?
+            } else {
+                draw(&self.weights, uniform(seed, position) * total)?
+            };
+            let logprob = f64::from((logits[token] - top) * scale) - total.ln();
+            return Some(Choice { token: token as u32, logprob: logprob as f32 });
+        }
+        self.cut(logits, top, scale, how);
+        self.weights.clear();
+        self.weights.extend(self.kept.iter().map(|(weight, _)| *weight));
+        let total = sum(&self.weights);
+        let place = draw(&self.weights, uniform(seed, position) * total)?;
+        let token = self.kept[place].1;
+        let logprob = f64::from((logits[token as usize] - top) * scale) - total.ln();
+        Some(Choice { token, logprob: logprob as f32 })
+    }
+
+    /// Leaves in `kept` the weights `exp((logit - top) * scale)` of the tokens that are not cut, in the order of
+    /// the tokens.
+    fn cut(&mut self, logits: &[f32], top: f32, scale: f32, how: &Sampling) {
+        self.weights.clear();
+        self.weights.extend_from_slice(logits);
+        exponentials(&mut self.weights, top, scale);
+        let kept = &mut self.kept;
+        kept.clear();
+        // The heaviest weight is 1, so `min_p` is a bound on weights. It may be applied first: it takes the lightest
+        // away, and `top_p` below still measures its share of all that `top_k` left.
+        let mut whole = None;
+        if how.top_k > 0 && how.top_k < logits.len() {
+            kept.extend(self.weights.iter().zip(0..).map(|(weight, token)| (*weight, token)));
+            let (_, last, _) = kept.select_nth_unstable_by(how.top_k - 1, |a, b| b.0.total_cmp(&a.0));
+            let least = last.0;
+            kept.clear();
+            kept.extend(
+                self.weights
+                    .iter()
+                    .zip(0..)
+                    .filter(|(weight, _)| **weight >= least)
+                    .map(|(w, token)| (*w, token)),
+            );
+            if how.top_p < 1.0 {
+                whole = Some(kept.iter().map(|(weight, _)| f64::from(*weight)).sum::<f64>());
+            }
+            kept.retain(|(weight, _)| *weight >= how.min_p);
+        } else {
+            if how.top_p < 1.0 {
+                whole = Some(sum(&self.weights));
+            }
+            let heavy = self.weights.iter().zip(0..).filter(|(weight, _)| **weight >= how.min_p);
+            kept.extend(heavy.map(|(weight, token)| (*weight, token)));
+        }
+        let Some(whole) = whole else { return };
+        // Heaviest first, in growing parts, until the share is reached: seldom is all of a vocabulary sorted.
+        let enough = whole * f64::from(how.top_p);
+        let heavier = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        let (mut start, mut reached, mut part) = (0, 0.0, 64);
+        while start < kept.len() {
+            let end = (start + part).min(kept.len());
+            if end < kept.len() {
+                kept[start..].select_nth_unstable_by(end - start - 1, heavier);
+            }
+            kept[start..end].sort_unstable_by(heavier);
+            for i in start..end {
+                reached += f64::from(kept[i].0);
+                if reached >= enough {
+                    kept.truncate(i + 1);
+                    break;
+                }
+            }
+            start = end;
+            part *= 4;
+        }
+        kept.sort_unstable_by_key(|(_, token)| *token);
+    }
+}
+
+/// The sum of weights, block by block.
+fn sum(weights: &[f32]) -> f64 {
+    weights.chunks(BLOCK).map(block).sum()
+}
+
+fn block(weights: &[f32]) -> f64 {
+    let mut lanes = [0.0_f32; 8];
+    let (chunks, rest) = weights.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, weight) in lanes.iter_mut().zip(chunk) {
+            *lane += weight;
+        }
+    }
+    for (lane, weight) in lanes.iter_mut().zip(rest) {
+        *lane += weight;
+    }
+    lanes.iter().map(|lane| f64::from(*lane)).sum()
+}
+
+/// The first place where the weights, added up, go above `target`.
+fn draw(weights: &[f32], target: f64) -> Option<usize> {
+    let mut before = 0.0;
+    for (i, chunk) in weights.chunks(BLOCK).enumerate() {
+        let after = before + block(chunk);
+        if after > target {
+            for (j, weight) in chunk.iter().enumerate() {
+                before += f64::from(*weight);
+                if before > target {
+                    return Some(i * BLOCK + j);
+                }
+            }
+            // The block was added up in another order.
+            return Some(i * BLOCK + chunk.iter().rposition(|weight| *weight > 0.0)?);
+        }
+        before = after;
+    }
+    // Rounding can leave the target at the very end.
+    weights.iter().rposition(|weight| *weight > 0.0)
+}
