@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::ModelConfig;
 use crate::error::{PolicyError, Result};
+use crate::fused;
 use crate::gradients::Gradients;
 use crate::graph;
 use crate::load;
@@ -97,6 +98,9 @@ impl Policy {
     /// # Errors
     /// When `packed` does not fit the model, the temperature is not above 0, or the device fails.
     pub fn scores(&self, packed: &Packed, temperature: f32) -> Result<TokenScores> {
+        if let Some(options) = self.fused() {
+            return fused::scores(&self.config, &self.weights, packed, temperature, &options);
+        }
         graph::scores(&self.config, &self.weights, packed, temperature, &self.options)
     }
 
@@ -112,6 +116,10 @@ impl Policy {
         gradients: &mut Gradients,
         objective: impl FnOnce(&TokenScores) -> Result<TokenGradients>,
     ) -> Result<TokenScores> {
+        if let Some(options) = self.fused() {
+            let (config, weights) = (&self.config, &self.weights);
+            return fused::accumulate(config, weights, packed, temperature, &options, gradients, objective);
+        }
         graph::accumulate(
             &self.config,
             &self.weights,
@@ -128,6 +136,9 @@ impl Policy {
     /// # Errors
     /// When `packed` does not fit the model or the device fails.
     pub fn hidden(&self, packed: &Packed) -> Result<Vec<f32>> {
+        if let Some(options) = self.fused() {
+            return fused::hidden(&self.config, &self.weights, packed, &options);
+        }
         graph::hidden(&self.config, &self.weights, packed, &self.options)
     }
 
@@ -142,7 +153,19 @@ impl Policy {
         gradients: &mut Gradients,
         objective: impl FnOnce(&[f32]) -> Result<Vec<f32>>,
     ) -> Result<()> {
+        if let Some(options) = self.fused() {
+            let (config, weights) = (&self.config, &self.weights);
+            return fused::accumulate_hidden(config, weights, packed, &options, gradients, objective);
+        }
         graph::accumulate_hidden(&self.config, &self.weights, packed, &self.options, gradients, objective)
+    }
+
+    /// How the path of the CPU computes, where it is the one to be taken.
+    fn fused(&self) -> Option<fused::Options> {
+        let options = fused::Options::default();
+        let chunk = if self.options.chunk == 0 { options.chunk } else { self.options.chunk };
+        let fused = self.device.is_cpu() && self.options.compute == candle_core::DType::F32;
+        fused.then_some(fused::Options { chunk, checkpointing: self.options.checkpointing, ..options })
     }
 
     /// A copy with tensors of its own, adapters included: a reference policy.

@@ -247,7 +247,8 @@ mod tests {
         assert_eq!(data, [0.0, -1.0, -1.0, -1.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, -2.0]);
         let view = View::new(&data, 3, 4).t().part(2..4, 1..3);
         assert_eq!((view.n_rows(), view.n_cols()), (2, 2));
-        let blocks = row_blocks([ViewMut::new(&mut [0.0; 5], 5, 1), ViewMut::new(&mut [0.0; 10], 5, 2)], 2);
+        let (mut one, mut two) = ([0.0; 5], [0.0; 10]);
+        let blocks = row_blocks([ViewMut::new(&mut one, 5, 1), ViewMut::new(&mut two, 5, 2)], 2);
         assert_eq!(blocks.iter().map(|(start, _)| *start).collect::<Vec<_>>(), [0, 2, 4]);
         assert_eq!(blocks[2].1[1].n_rows(), 1);
     }

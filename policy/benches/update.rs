@@ -1,0 +1,310 @@
+//! One update of a small decoder (forward, backward, AdamW): time, tokens a second, peak memory, the share of the
+//! machine's matrix throughput, growth with vocabulary, group and length; and PyTorch beside it.
+//!
+//! `cargo bench -p policy --bench update [part]`; a part is `step`, `growth`, or nothing for both. With
+//! `GAVEL_PYTHON` naming an interpreter that has PyTorch, the same model is trained there in between. Rayon's
+//! `RAYON_NUM_THREADS` sets the threads of both.
+
+#![allow(clippy::print_stdout, missing_docs)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use candle_core::Device;
+use policy::config::Family;
+use policy::fused::{self, Options};
+use policy::{AdamW, AdamWOptions, ModelConfig, Packed, Policy, Sizes, TokenGradients, TokenScores};
+
+/// Counts what is allocated.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: it hands everything on to the system's allocator.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(now, Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A model and its batch.
+#[derive(Clone, Copy)]
+struct Shape {
+    hidden: usize,
+    width: usize,
+    layers: usize,
+    heads: usize,
+    kv_heads: usize,
+    vocabulary: usize,
+    /// Sequences, and the tokens that each predicts.
+    batch: usize,
+    length: usize,
+    /// A prompt that every so many of the sequences share.
+    prompt: usize,
+    group: usize,
+}
+
+const SMALL: Shape = Shape {
+    hidden: 128,
+    width: 384,
+    layers: 4,
+    heads: 4,
+    kv_heads: 2,
+    vocabulary: 512,
+    batch: 64,
+    length: 64,
+    prompt: 0,
+    group: 1,
+};
+
+/// What was measured.
+struct Measured {
+    milliseconds: f64,
+    /// Allocated at most, beyond what there was before.
+    megabytes: f64,
+    /// Floating-point operations of the matrix products in one step.
+    flops: f64,
+}
+
+fn policy(shape: &Shape) -> Policy {
+    let sizes = Sizes {
+        family: Family::Qwen2,
+        hidden_size: shape.hidden,
+        intermediate_size: shape.width,
+        n_layers: shape.layers,
+        n_heads: shape.heads,
+        n_kv_heads: shape.kv_heads,
+        max_position_embeddings: 4096,
+        tie_word_embeddings: true,
+        ..Sizes::default()
+    };
+    let config = ModelConfig::from_sizes(&sizes, shape.vocabulary).expect("they fit");
+    Policy::random(config, 1, &Device::Cpu).expect("room")
+}
+
+fn packed(shape: &Shape) -> Packed {
+    let token = |i: usize| ((i * 7919 + i / 13) % shape.vocabulary) as u32;
+    let tokens = |n: usize, seed: usize| (0..n).map(|i| token(i + seed * 1009)).collect::<Vec<u32>>();
+    let mut packed = Packed::default();
+    if shape.prompt == 0 {
+        for i in 0..shape.batch {
+            packed.push(&tokens(shape.length + 1, i), 1).expect("a sequence");
+        }
+    } else {
+        for i in 0..shape.batch / shape.group {
+            let completions: Vec<_> =
+                (0..shape.group).map(|j| tokens(shape.length, i * shape.group + j)).collect();
+            packed
+                .push_group(&tokens(shape.prompt, i), completions.iter().map(Vec::as_slice))
+                .expect("a group");
+        }
+    }
+    packed
+}
+
+fn mean(scores: &TokenScores) -> TokenGradients {
+    let n = scores.logprobs.len();
+    TokenGradients { logprobs: vec![-1.0 / n as f32; n], entropies: Vec::new() }
+}
+
+/// The median of some steps, after two that are not counted.
+fn measure(shape: &Shape, options: &Options, iterations: usize) -> Measured {
+    fused::release();
+    let before = NOW.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let policy = policy(shape);
+    let packed = packed(shape);
+    let mut gradients = policy.zero_gradients().expect("room");
+    let mut adam = AdamW::new(policy.weights.trained(), AdamWOptions::default()).expect("room");
+    let mut times = Vec::new();
+    let mut parts = [0.0; 3];
+    for i in 0..iterations + 2 {
+        let start = Instant::now();
+        gradients.clear().expect("on the CPU");
+        let mut middle = start;
+        let (config, weights) = (&policy.config, &policy.weights);
+        fused::accumulate(config, weights, &packed, 1.0, options, &mut gradients, |scores| {
+            middle = Instant::now();
+            Ok(mean(scores))
+        })
+        .expect("it fits");
+        let end = Instant::now();
+        adam.step(&gradients, 1e-3).expect("finite");
+        if i >= 2 {
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+            parts[0] += (middle - start).as_secs_f64() * 1e3 / iterations as f64;
+            parts[1] += (end - middle).as_secs_f64() * 1e3 / iterations as f64;
+            parts[2] += end.elapsed().as_secs_f64() * 1e3 / iterations as f64;
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    println!("    forward {:.1} ms, backward {:.1} ms, AdamW {:.2} ms", parts[0], parts[1], parts[2]);
+    let config = &policy.config;
+    let (q, kv) = (config.q_dim(), config.kv_dim());
+    let per_layer = shape.hidden * (2 * q + 2 * kv + 3 * shape.width);
+    let matrices =
+        shape.layers * per_layer * packed.n_tokens() + shape.hidden * shape.vocabulary * packed.n_scored();
+    Measured {
+        milliseconds: times[times.len() / 2],
+        megabytes: (PEAK.load(Relaxed) - before) as f64 / 1e6,
+        flops: 6.0 * matrices as f64,
+    }
+}
+
+/// What one large product reaches, in operations a second with all threads.
+fn throughput() -> f64 {
+    let n = 1024;
+    let (a, b) = (vec![0.5_f32; n * n], vec![0.25_f32; n * n]);
+    let mut c = vec![0.0_f32; n * n];
+    let threads = rayon::current_num_threads();
+    let mut best = f64::MAX;
+    for _ in 0..8 {
+        let start = Instant::now();
+        let stride = n as isize;
+        let parallelism =
+            if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
+        // SAFETY: three square matrices of this size.
+        #[allow(unsafe_code)]
+        unsafe {
+            gemm::gemm(
+                n,
+                n,
+                n,
+                c.as_mut_ptr(),
+                1,
+                stride,
+                false,
+                a.as_ptr(),
+                1,
+                stride,
+                b.as_ptr(),
+                1,
+                stride,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    2.0 * (n as f64).powi(3) / best
+}
+
+fn torch(shape: &Shape, python: &str) -> Option<(f64, f64, f64)> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/torch_update.py");
+    let mut command = Command::new(python);
+    command.arg(script);
+    for (name, value) in [
+        ("hidden", shape.hidden),
+        ("layers", shape.layers),
+        ("heads", shape.heads),
+        ("kv_heads", shape.kv_heads),
+        ("width", shape.width),
+        ("vocabulary", shape.vocabulary),
+        ("batch", shape.batch),
+        ("length", shape.length),
+        ("threads", rayon::current_num_threads()),
+        ("iterations", 10),
+    ] {
+        command.arg(format!("--{name}")).arg(value.to_string());
+    }
+    let output = command.output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    if numbers.len() != 3 {
+        println!("    PyTorch failed: {}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    Some((numbers[0], numbers[1], numbers[2]))
+}
+
+fn step(name: &str, shape: &Shape, iterations: usize) {
+    println!("{name}");
+    let tokens = (shape.batch * shape.length) as f64;
+    let peak = throughput();
+    let ours = measure(shape, &Options::default(), iterations);
+    println!(
+        "    {:.1} ms, {:.0} tokens/s, {:.0} MB allocated, {:.1} GFLOP/s of {:.1} ({:.0} %)",
+        ours.milliseconds,
+        tokens / ours.milliseconds * 1e3,
+        ours.megabytes,
+        ours.flops / ours.milliseconds / 1e6,
+        peak / 1e9,
+        100.0 * ours.flops / (ours.milliseconds / 1e3) / peak
+    );
+    if let Ok(python) = std::env::var("GAVEL_PYTHON")
+        && let Some((milliseconds, before, after)) = torch(shape, &python)
+    {
+        let again = measure(shape, &Options::default(), iterations);
+        let ours_ms = ours.milliseconds.min(again.milliseconds);
+        println!(
+            "    PyTorch {milliseconds:.1} ms, {:.0} tokens/s, {after:.0} MB resident ({before:.0} before the \
+             model); ours again {:.1} ms: {:.2} times as fast, {:.2} of its added memory",
+            tokens / milliseconds * 1e3,
+            again.milliseconds,
+            milliseconds / ours_ms,
+            ours.megabytes / (after - before)
+        );
+    }
+}
+
+fn growth() {
+    println!("vocabulary, 512 tokens");
+    for vocabulary in [512, 2048, 8192, 32_768] {
+        line(vocabulary, &Shape { vocabulary, batch: 8, ..SMALL });
+    }
+    println!("completions of 32 tokens that share a prompt of 128");
+    for group in [4, 16, 64] {
+        line(group, &Shape { batch: group, group, prompt: 128, length: 32, ..SMALL });
+    }
+    println!("length, 4,096 tokens");
+    for length in [64, 256, 1024] {
+        line(length, &Shape { batch: 4096 / length, length, ..SMALL });
+    }
+}
+
+fn line(label: usize, shape: &Shape) {
+    for checkpointing in [false, true] {
+        let measured = measure(shape, &Options { checkpointing, ..Options::default() }, 3);
+        println!(
+            "  {label:>6}{} {:>8.1} ms {:>7.1} MB",
+            if checkpointing { " checkpointing" } else { "              " },
+            measured.milliseconds,
+            measured.megabytes
+        );
+    }
+}
+
+fn main() {
+    let parts: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
+    if wanted("step") {
+        step("hidden 128, 4 layers, vocabulary 512, 64 sequences of 64", &SMALL, 10);
+    }
+    if wanted("large") {
+        let shape = Shape { hidden: 512, width: 1536, heads: 8, vocabulary: 32_768, batch: 8, ..SMALL };
+        step("hidden 512, 4 layers, vocabulary 32,768, 8 sequences of 64", &shape, 3);
+    }
+    if wanted("growth") {
+        growth();
+    }
+}
