@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::error::Result;
-use super::filter::keeps_spread;
-use super::objective::Selection;
+use super::formulas::filter::keeps_spread;
+use super::formulas::objective::Selection;
 use super::prompts::Prompter;
 use super::score::{Scored, Scorer};
 use super::supply::Supply;
@@ -12,7 +12,7 @@ use crate::rollout::{RolloutEngine, SampleRequest, seed};
 
 /// What one step was made from.
 #[derive(Debug, Default)]
-pub struct Collected {
+pub(super) struct Collected {
     /// Groups to learn from.
     pub kept: Vec<Scored>,
     /// Groups whose rewards are all equal or missing, in the order they were sampled.
@@ -34,7 +34,7 @@ pub struct Collected {
 }
 
 /// Who samples and judges, and how.
-pub struct Collector<'a> {
+pub(super) struct Collector<'a> {
     /// Where tasks come from.
     pub supply: &'a mut Supply,
     /// Makes prompts of them.
@@ -64,7 +64,7 @@ impl Collector<'_> {
     ///
     /// # Errors
     /// When tasks, engine or tokenizer fail.
-    pub fn collect(&mut self, n_groups: usize) -> Result<Collected> {
+    pub(super) fn collect(&mut self, n_groups: usize) -> Result<Collected> {
         let mut collected = Collected::default();
         for round in 0..=u64::from(self.selection.max_refills) {
             let n_missing = n_groups - collected.kept.len();
@@ -131,6 +131,6 @@ impl Collector<'_> {
 /// The share of a group's judged completions that are right.
 fn pass_rate(scored: &Scored, accuracy: &str) -> Option<f64> {
     let scores: Vec<f64> = scored.scores(accuracy).into_iter().flatten().collect();
-    let n_right = scores.iter().filter(|score| **score >= super::filter::RIGHT).count();
+    let n_right = scores.iter().filter(|score| **score >= super::formulas::filter::RIGHT).count();
     (!scores.is_empty()).then(|| n_right as f64 / scores.len() as f64)
 }

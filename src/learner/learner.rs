@@ -6,23 +6,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use graders::{Progress, Rubric};
-use policy::decode::{EngineLimits, Sampling};
-use policy::optimizer::{AdamW, AdamWSettings};
+use policy::decode::Sampling;
+use policy::optimizer::{AdamW, AdamWOptions};
 use policy::tokenizer::Tokenizer;
 use policy::{Gradients, Policy};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::collect::Collected;
-use super::controller::Controllers;
+use super::completion::engine;
+use super::formulas::controller::Controllers;
 use super::error::{LearnerError, Result};
-use super::evaluate::{Evaluation, evaluate};
+use super::evaluate::{Subject, evaluate};
 use super::folder::RunFolder;
-use super::hooks::{Hooks, JudgedGroup, Sample};
-use super::measures::Metrics;
-use super::metrics::{EvalMetrics, Seconds, StepMetrics};
+use super::hooks::{Hooks, JudgedGroup};
+use super::formulas::metrics::Metrics;
+use super::metrics::{Seconds, StepMetrics};
 use super::model;
-use super::objective::Objective;
+use super::formulas::objective::Objective;
 use super::prompts::Prompter;
 use super::recipe::Recipe;
 use super::score::{Scored, Scorer, accuracy_component};
@@ -66,6 +67,8 @@ struct State {
     supply: SupplyState,
     latched: BTreeSet<String>,
     schedule_metrics: BTreeMap<String, f64>,
+    /// Steps that the optimiser remembers.
+    optimizer_steps: u64,
     /// SHA-256 of configuration and weights.
     policy: String,
 }
@@ -74,9 +77,6 @@ struct State {
 const DRAWS_OF_EVALUATION: u64 = 2;
 const DRAWS_OF_MODEL: u64 = 3;
 const DRAWS_OF_GREEDY: u64 = 4;
-
-/// The optimiser's file in a checkpoint.
-const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// A run between two steps.
 pub(super) struct Learner<'a> {
@@ -117,8 +117,8 @@ impl<'a> Learner<'a> {
             None => model::open(recipe, &device, draws)?,
         };
         let (policy, tokenizer) = (opened.policy, Arc::new(opened.tokenizer));
-        let objective = recipe.objective()?;
-        let rubric = recipe.rubric()?;
+        let objective = recipe.train.objective()?;
+        let rubric = Arc::new(recipe.graded()?);
         let (mut supply, held_out) = Supply::open(&recipe.tasks, &objective.selection, recipe.run.seed, recipe.eval.n_tasks)?;
         let sampling = recipe.sampling.sampling(&tokenizer)?;
         let eval_sampling = recipe.eval.sampling(&sampling);
@@ -140,8 +140,14 @@ impl<'a> Learner<'a> {
         let train = &recipe.train;
         let [beta1, beta2] = train.betas;
         let mut optimizer = AdamW::new(
-            &parameters,
-            AdamWSettings { beta1, beta2, eps: train.eps, weight_decay: train.weight_decay },
+            policy.weights.trained(),
+            AdamWOptions {
+                beta1,
+                beta2,
+                eps: train.eps,
+                weight_decay: train.weight_decay,
+                max_norm: (train.grad_clip > 0.0).then_some(train.grad_clip),
+            },
         )?;
         let mut reference = match objective.kl.needs_reference() {
             // The base of an adapter is the policy it began as, for nothing.
@@ -162,7 +168,7 @@ impl<'a> Learner<'a> {
                     state.policy
                 )));
             }
-            optimizer.load(&checkpoint.folder.join(OPTIMIZER))?;
+            model::load_optimizer(&mut optimizer, state.optimizer_steps, &checkpoint.folder, &policy.device)?;
             if objective.kl.refresh.every > 0 && let Some(reference) = &mut reference {
                 *reference = model::load_reference(&policy, &checkpoint.folder)?;
             }
@@ -170,10 +176,7 @@ impl<'a> Learner<'a> {
             (controllers, latched, schedule_metrics) = (state.controllers, state.latched, state.schedule_metrics);
             step = checkpoint.step;
         }
-        let limits = EngineLimits { max_batch: recipe.sampling.max_sequences, ..EngineLimits::default() };
-        let text = Arc::clone(&tokenizer);
-        let decode = Arc::new(move |tokens: &[u32]| text.decode(tokens, true).unwrap_or_default());
-        let mut engine = NativeEngine::new(&policy, decode, limits);
+        let mut engine = engine(&policy, &tokenizer, recipe.sampling.max_sequences);
         engine.sync(&policy, step)?;
         let gradients = Gradients::zeros(&parameters)?;
         Ok(Self {
@@ -208,7 +211,7 @@ impl<'a> Learner<'a> {
         let examples = warm_start::examples(recipe, &self.supply, &self.prompter, &self.tokenizer)?;
         warm_start::imitate(&self.policy, &mut self.optimizer, &mut self.gradients, &examples, self.recipe, hooks)?;
         // What it remembers of imitation says nothing about what follows.
-        self.optimizer.reset();
+        self.optimizer.reset()?;
         if self.objective.kl.needs_reference() && self.recipe.model.lora.is_none() {
             self.reference = Some(self.policy.frozen_copy()?);
         }
@@ -259,7 +262,7 @@ impl<'a> Learner<'a> {
         let (Some(old), Some(reference)) = (&step.old, &step.reference) else {
             return Err(LearnerError::other("a penalty in the reward needs a reference policy"));
         };
-        Ok(self.objective.kl.reward_penalties(old, reference, coefficient)?)
+        Ok(self.objective.kl.reward_penalties(coefficient, &step.mask, old, reference)?)
     }
 
     /// Takes in what the objective measured.
@@ -292,26 +295,11 @@ impl<'a> Learner<'a> {
             SampleRequest::new(&self.held_out, self.recipe.eval.samples, &self.eval_sampling, draws);
         let found = evaluate(&mut self.engine, self.judge, &self.rubric, &weights, &request)?;
         hooks.on_eval(&found.metrics(self.step, self.held_out.len(), clock.elapsed()))?;
-        for sample in self.samples(&found, self.recipe.eval.shown) {
+        let subject = Subject { step: self.step, prompter: &self.prompter, rubric: &self.rubric };
+        for sample in found.samples(&subject, self.recipe.eval.shown) {
             hooks.on_sample(&sample);
         }
         Ok(())
-    }
-
-    fn samples(&self, found: &Evaluation, n: usize) -> Vec<Sample> {
-        let sample = |scored: &Scored| {
-            let rollout = scored.group.rollouts.first()?;
-            let score = self.accuracy.as_deref().and_then(|name| scored.scores(name).first().copied().flatten());
-            Some(Sample {
-                step: self.step,
-                prompt: self.prompter.text(&scored.group.prompt),
-                completion: rollout.completion.text.clone(),
-                reference: scored.group.prompt.task.reference_text().ok().and_then(|r| r.0.first().cloned()),
-                reward: scored.totals().first().copied().flatten(),
-                is_right: score.map(|score| score >= super::filter::RIGHT),
-            })
-        };
-        found.samples.iter().take(n).filter_map(sample).collect()
     }
 
     /// The groups of a step for who keeps them.
@@ -361,6 +349,7 @@ impl<'a> Learner<'a> {
             supply: self.supply.state().clone(),
             latched: self.latched.clone(),
             schedule_metrics: self.schedule_metrics.clone(),
+            optimizer_steps: self.optimizer.steps(),
             policy: self.policy.fingerprint()?,
         };
         let path = self.checkpoints.write(self.step, &state, |folder| self.fill(folder))?;
@@ -371,7 +360,7 @@ impl<'a> Learner<'a> {
 
     fn fill(&self, folder: &Path) -> Result<()> {
         model::save(self.recipe, &self.policy, &self.tokenizer, folder)?;
-        self.optimizer.save(&folder.join(OPTIMIZER))?;
+        model::save_optimizer(&self.optimizer, folder)?;
         if self.objective.kl.refresh.every > 0
             && let Some(reference) = &self.reference
         {
@@ -426,25 +415,5 @@ impl<'a> Learner<'a> {
             update: update.as_secs_f64(),
         };
         metrics
-    }
-}
-
-impl Evaluation {
-    /// As it is recorded.
-    fn metrics(&self, step: u64, n_tasks: usize, time: Duration) -> EvalMetrics {
-        let n_completions = self.n_judged + self.n_failed;
-        EvalMetrics {
-            step,
-            accuracy: (self.n_judged > 0).then_some(self.accuracy),
-            accuracy_error: (self.n_judged > 1).then_some(self.accuracy_error),
-            reward: (self.n_judged > 0).then_some(self.reward),
-            components: BTreeMap::new(),
-            n_tasks,
-            n_completions,
-            null_fraction: self.n_failed as f64 / n_completions.max(1) as f64,
-            length: (n_completions > 0).then_some(self.n_tokens),
-            truncated_fraction: self.truncated,
-            seconds: time.as_secs_f64(),
-        }
     }
 }

@@ -1,8 +1,10 @@
 //! The policy and its tokenizer: made from a recipe, found in a checkpoint, written to one.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
+use policy::optimizer::AdamW;
 use policy::tokenizer::Tokenizer;
 use policy::{LoraConfig, ModelConfig, Policy, Sizes, lora};
 
@@ -88,6 +90,12 @@ const MODEL: &str = "model";
 const ADAPTER: &str = "adapter";
 const REFERENCE: &str = "reference";
 
+/// The model's own folder, of a checkpoint's or of a model's.
+pub(super) fn of_checkpoint(folder: &Path) -> PathBuf {
+    let inside = folder.join(MODEL);
+    if inside.is_dir() { inside } else { folder.to_owned() }
+}
+
 /// Writes the policy: the model, or of adapters these alone. Always in 32-bit floats, which is what goes on exactly.
 pub(super) fn save(recipe: &Recipe, policy: &Policy, tokenizer: &Tokenizer, checkpoint: &Path) -> Result<()> {
     let model = checkpoint.join(MODEL);
@@ -136,4 +144,27 @@ pub(super) fn load_reference(policy: &Policy, checkpoint: &Path) -> Result<Polic
     let mut reference = policy.without_adapter();
     lora::load(&mut reference, &folder)?;
     Ok(reference)
+}
+
+/// The optimiser's file in a checkpoint.
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// Writes what the optimiser remembers.
+pub(super) fn save_optimizer(optimizer: &AdamW, checkpoint: &Path) -> Result<()> {
+    let state: HashMap<String, Tensor> = optimizer.state().into_iter().collect();
+    candle_core::safetensors::save(&state, checkpoint.join(OPTIMIZER)).map_err(policy::PolicyError::from)?;
+    Ok(())
+}
+
+/// Takes it back.
+pub(super) fn load_optimizer(
+    optimizer: &mut AdamW,
+    steps: u64,
+    checkpoint: &Path,
+    device: &Device,
+) -> Result<()> {
+    let state = candle_core::safetensors::load(checkpoint.join(OPTIMIZER), device)
+        .map_err(policy::PolicyError::from)?;
+    optimizer.restore(steps, |name| Ok(state.get(name).cloned()))?;
+    Ok(())
 }

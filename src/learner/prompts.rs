@@ -12,7 +12,7 @@ use crate::rollout::Prompt;
 
 /// Makes prompts of tasks.
 #[derive(Clone)]
-pub struct Prompter {
+pub(super) struct Prompter {
     tokenizer: Arc<Tokenizer>,
     recipe: PromptRecipe,
     /// The most tokens a prompt may have so that a whole completion fits behind it.
@@ -25,7 +25,7 @@ impl Prompter {
     ///
     /// # Errors
     /// When there is no room for a prompt, or the recipe needs a chat template and there is none.
-    pub fn new(
+    pub(super) fn new(
         tokenizer: Arc<Tokenizer>,
         recipe: PromptRecipe,
         context: usize,
@@ -51,7 +51,7 @@ impl Prompter {
     ///
     /// # Errors
     /// When the task has no prompt, or the template refuses it.
-    pub fn prompt(&self, task: &Arc<Task>) -> Result<Option<Prompt>> {
+    pub(super) fn prompt(&self, task: &Arc<Task>) -> Result<Option<Prompt>> {
         let tokens = self.encode(task.prompt.as_ref())?;
         if tokens.is_empty() {
             return Err(LearnerError::other("a task's prompt has no token"));
@@ -61,7 +61,7 @@ impl Prompter {
     }
 
     /// The text of a prompt's tokens, to be shown.
-    pub fn text(&self, prompt: &Prompt) -> String {
+    pub(super) fn text(&self, prompt: &Prompt) -> String {
         self.tokenizer.decode(&prompt.tokens, false).unwrap_or_default()
     }
 

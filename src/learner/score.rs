@@ -92,7 +92,7 @@ impl Scored {
     pub fn scores(&self, component: &str) -> Vec<Option<f64>> {
         let score = |reward: &Reward| {
             let part = reward.components.iter().find(|part| &*part.name == component)?;
-            part.outcome.as_ref().ok().map(|verdict| verdict.score)
+            part.outcome.as_ref().ok().and_then(|verdict| verdict.score)
         };
         match &self.rewards {
             Ok(rewards) => rewards.iter().map(score).collect(),

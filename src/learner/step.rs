@@ -2,10 +2,10 @@
 
 use policy::{Policy, PolicyError};
 
-use super::advantage::Advantage;
-use super::batch::{Batch, Denominators, Sequence};
-use super::filter::mask_out;
-use super::invalid::Result;
+use super::formulas::advantage::Advantage;
+use super::formulas::batch::{Batch, Denominators, Sequence};
+use super::formulas::filter::mask_out;
+use super::formulas::invalid::Result;
 use super::micro_batch::{MicroBatch, micro_batches};
 use super::score::Scored;
 
@@ -166,7 +166,7 @@ impl Step {
         greedy: Option<&[Option<f64>]>,
     ) -> Result<()> {
         let groups = self.rewards(components);
-        self.advantages = advantage.of_tokens(&super::advantage::Rewarded {
+        self.advantages = advantage.of_tokens(&super::formulas::advantage::Rewarded {
             sequences: &self.sequences,
             mask: &self.mask,
             groups: &groups,

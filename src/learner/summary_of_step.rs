@@ -23,7 +23,7 @@ pub(super) fn summarize(all: &[&Scored], rubric: &Rubric, accuracy: Option<&str>
                 rewards.push((total, length));
             }
             match scores.get(i).copied().flatten() {
-                Some(score) if score >= super::filter::RIGHT => right.push(length),
+                Some(score) if score >= super::formulas::filter::RIGHT => right.push(length),
                 Some(_) => wrong.push(length),
                 None => {}
             }

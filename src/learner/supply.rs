@@ -6,8 +6,8 @@ use std::sync::Arc;
 use graders::Task;
 use serde::{Deserialize, Serialize};
 
-use super::filter::{keeps_band, keeps_unmastered};
-use super::objective::Selection;
+use super::formulas::filter::{keeps_band, keeps_unmastered};
+use super::formulas::objective::Selection;
 use super::recipe::{HeldOutSource, TaskRecipe, TaskSource};
 use crate::tasks::{Draw, Environment, Place, Split, TaskReader};
 

@@ -19,15 +19,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::collect::Collector;
-use super::controller::Controllers;
 use super::error::Result;
 use super::hooks::Hooks;
-use super::kl::Place;
+use super::formulas::kl::Place;
 use super::learner::Learner;
 use super::step::Step;
 use super::update::{UpdateSettings, update};
 use crate::rollout::{RolloutEngine as _, seed};
 
+pub use super::completion::{Asked, evaluate, generate};
 pub use super::learner::{Job, Outcome};
 
 /// Trains to the recipe's last step, or until the hooks say stop.
@@ -86,12 +86,11 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
 
         // Loss and step.
         if learner.objective.updates.reset_optimiser {
-            learner.optimizer.reset();
+            learner.optimizer.reset()?;
         }
         let settings = UpdateSettings {
             temperature,
             micro_batch_tokens: micro_batch,
-            grad_clip: recipe.train.grad_clip as f32,
             learning_rate: recipe.train.learning_rate_at(learner.step),
         };
         let updated = update(
@@ -123,9 +122,4 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
         }
     }
     learner.outcome(stopped && learner.step < n_steps)
-}
-
-/// The state of the controllers before the first step.
-pub(super) fn controllers(objective: &super::objective::Objective) -> Controllers {
-    Controllers::new(objective)
 }

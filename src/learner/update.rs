@@ -2,11 +2,11 @@
 
 use policy::{Gradients, Policy, TokenGradients};
 
-use super::controller::Coefficients;
+use super::formulas::controller::Coefficients;
 use super::error::{LearnerError, Result};
-use super::measures::Metrics;
+use super::formulas::metrics::Metrics;
 use super::micro_batch::micro_batches;
-use super::objective::Objective;
+use super::formulas::objective::Objective;
 use super::step::Step;
 use policy::optimizer::AdamW;
 
@@ -17,8 +17,6 @@ pub struct UpdateSettings {
     pub temperature: f32,
     /// Tokens that go through the model at a time.
     pub micro_batch_tokens: usize,
-    /// The gradient's greatest norm; 0 is no limit.
-    pub grad_clip: f32,
     /// AdamW's step size.
     pub learning_rate: f64,
 }
@@ -53,7 +51,6 @@ pub fn update(
     settings: &UpdateSettings,
 ) -> Result<Updated> {
     let mut updated = Updated::default();
-    let parameters = policy.parameters();
     let n_groups = step.scored.len();
     let n_parts = (objective.updates.mini_batches as usize).clamp(1, n_groups.max(1));
     for _ in 0..objective.updates.epochs {
@@ -86,7 +83,7 @@ pub fn update(
                 }
                 updated.n_tokens += batch.packed.n_tokens();
             }
-            let norm = optimizer.step(&parameters, gradients, settings.learning_rate, settings.grad_clip)?;
+            let norm = optimizer.step(gradients, settings.learning_rate)?;
             updated.n_updates += 1;
             updated.grad_norm = Some(norm);
             *updated.loss.get_or_insert(0.0) += loss;

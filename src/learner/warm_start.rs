@@ -17,7 +17,7 @@ use crate::rollout::seed;
 
 /// A prompt and what is to be written after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Example {
+pub(super) struct Example {
     /// Both, one after the other.
     pub tokens: Vec<u32>,
     /// Where the second begins; what is before is not learned.
@@ -98,7 +98,6 @@ pub(super) fn imitate(
     hooks: &mut dyn Hooks,
 ) -> Result<()> {
     let Some(sft) = &recipe.sft else { return Ok(()) };
-    let parameters = policy.parameters();
     let peak = sft.learning_rate.or(recipe.train.learning_rate).unwrap_or_default();
     for step in 0..sft.steps {
         let clock = Instant::now();
@@ -124,7 +123,7 @@ pub(super) fn imitate(
             })?;
         }
         let learning_rate = peak * Schedule::Constant.factor(step, sft.warmup_steps, sft.steps, 1.0);
-        let grad_norm = optimizer.step(&parameters, gradients, learning_rate, recipe.train.grad_clip as f32)?;
+        let grad_norm = optimizer.step(gradients, learning_rate)?;
         hooks.on_sft(&SftMetrics {
             step: step + 1,
             loss: loss / n_scored as f64,

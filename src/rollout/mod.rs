@@ -6,7 +6,7 @@
 mod native;
 mod scripted;
 
-pub use self::native::NativeEngine;
+pub use self::native::{Decode, NativeEngine};
 pub use self::scripted::ScriptedEngine;
 
 use std::sync::Arc;

@@ -38,3 +38,45 @@ impl<'a> BudgetWatch<'a> {
         Some(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vector_of_the_thinking_budget() {
+        let text = std::fs::read_to_string(
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/thinking_budget.json"),
+        )
+        .expect("the vector");
+        let case: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let list = |value: &serde_json::Value| -> Vec<u32> {
+            value.as_array().expect("a list").iter().map(|t| t.as_u64().expect("a token") as u32).collect()
+        };
+        let inputs = &case["inputs"];
+        let budget = ThinkingBudget {
+            max_tokens: inputs["budget"].as_u64().expect("a number") as usize,
+            inserted: list(&inputs["stop_tokens"]),
+            end_marker: vec![inputs["close_token"].as_u64().expect("a token") as u32],
+        };
+        let sequences = inputs["sequences"].as_array().expect("sequences");
+        for (sequence, expected) in sequences.iter().zip(case["expected"].as_array().expect("pairs")) {
+            // The policy would sample this; what is inserted takes the place of all that is left of it.
+            let mut watch = BudgetWatch::new(&budget);
+            let (mut tokens, mut inserted) = (Vec::new(), false);
+            for token in list(sequence) {
+                tokens.push(token);
+                watch.sampled(&tokens);
+                while let Some(token) = watch.forced() {
+                    tokens.push(token);
+                    inserted = true;
+                }
+                if inserted {
+                    break;
+                }
+            }
+            assert_eq!(tokens, list(&expected[0]));
+            assert_eq!(inserted, expected[1].as_bool().expect("a flag"));
+        }
+    }
+}

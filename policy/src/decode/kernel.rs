@@ -4,6 +4,8 @@
 //! panels are worked on side by side changes how fast that goes and not one bit of what comes out, so a row's
 //! result does not depend on the rows beside it, nor on how the work is split over threads.
 
+use crate::fused::{mul_add, vectorised};
+
 /// Outputs of a panel.
 pub(crate) const LANES: usize = 16;
 
@@ -15,42 +17,6 @@ pub(crate) enum Write {
     /// They are summed first and then added to what was there.
     Add,
 }
-
-/// Declares a function whose body is compiled for plain, AVX2 and AVX-512 machines, and chosen when it is called.
-/// The bodies are the same source; only the width of the vectors differs.
-macro_rules! vectorised {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $kind:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
-        $(#[$meta])*
-        #[allow(unsafe_code)]
-        #[allow(clippy::too_many_arguments)]
-        $vis fn $name($($arg: $kind),*) $(-> $out)? {
-            #[inline(always)]
-            #[allow(clippy::inline_always)]
-            fn body($($arg: $kind),*) $(-> $out)? $body
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                fn wide($($arg: $kind),*) $(-> $out)? { body($($arg),*) }
-                #[target_feature(enable = "avx2,fma")]
-                fn narrow($($arg: $kind),*) $(-> $out)? { body($($arg),*) }
-                if std::arch::is_x86_feature_detected!("fma") && std::arch::is_x86_feature_detected!("avx2") {
-                    if std::arch::is_x86_feature_detected!("avx512f")
-                        && std::arch::is_x86_feature_detected!("avx512bw")
-                        && std::arch::is_x86_feature_detected!("avx512dq")
-                        && std::arch::is_x86_feature_detected!("avx512vl")
-                    {
-                        // SAFETY: the machine has each feature that the function is compiled for, as just asked.
-                        return unsafe { wide($($arg),*) };
-                    }
-                    // SAFETY: as above.
-                    return unsafe { narrow($($arg),*) };
-                }
-            }
-            body($($arg),*)
-        }
-    };
-}
-pub(crate) use vectorised;
 
 /// Rows that stand at even distances in a buffer.
 #[derive(Clone, Copy, Debug)]
@@ -87,15 +53,15 @@ vectorised! {
                     width: (width - first).min(side * LANES), write,
                 };
                 row += match (left, side) {
-                    (1, 4) => tile.run::<1, 4>(y),
-                    (2, 2) => tile.run::<2, 2>(y),
-                    (3, 2) => tile.run::<3, 2>(y),
-                    (1, _) => tile.run::<1, 1>(y),
-                    (2, _) => tile.run::<2, 1>(y),
-                    (3, _) => tile.run::<3, 1>(y),
-                    (4, _) => tile.run::<4, 1>(y),
-                    (5, _) => tile.run::<5, 1>(y),
-                    (_, _) => tile.run::<6, 1>(y),
+                    (1, 4) => tile.run::<FMA, 1, 4>(y),
+                    (2, 2) => tile.run::<FMA, 2, 2>(y),
+                    (3, 2) => tile.run::<FMA, 3, 2>(y),
+                    (1, _) => tile.run::<FMA, 1, 1>(y),
+                    (2, _) => tile.run::<FMA, 2, 1>(y),
+                    (3, _) => tile.run::<FMA, 3, 1>(y),
+                    (4, _) => tile.run::<FMA, 4, 1>(y),
+                    (5, _) => tile.run::<FMA, 5, 1>(y),
+                    (_, _) => tile.run::<FMA, 6, 1>(y),
                 };
             }
             first += side * LANES;
@@ -119,7 +85,7 @@ struct Tile<'a> {
 impl Tile<'_> {
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn run<const R: usize, const P: usize>(&self, y: &mut [f32]) -> usize {
+    fn run<const FMA: bool, const R: usize, const P: usize>(&self, y: &mut [f32]) -> usize {
         let x: [&[f32]; R] =
             std::array::from_fn(|r| &self.x[r * self.x_stride..r * self.x_stride + self.inputs]);
         let panels: [&[[f32; LANES]]; P] = std::array::from_fn(|p| {
@@ -132,7 +98,7 @@ impl Tile<'_> {
                 for r in 0..R {
                     let factor = x[r][i];
                     for lane in 0..LANES {
-                        sums[p][r][lane] = factor.mul_add(weights[lane], sums[p][r][lane]);
+                        sums[p][r][lane] = mul_add::<FMA>(factor, weights[lane], sums[p][r][lane]);
                     }
                 }
             }

@@ -9,8 +9,10 @@ mod batch;
 mod budget;
 mod cache;
 mod distribution;
-mod exponential;
+mod elementwise;
+
 mod generation;
+mod graph;
 mod kernel;
 mod native;
 mod random;
@@ -29,6 +31,7 @@ pub use self::sampling::{RepetitionGuard, Sampling, ThinkingBudget};
 pub use self::step::Split;
 pub use self::stop::{Decode, StopString};
 
+use self::graph::Graph;
 use self::native::Native;
 use self::snapshot::Snapshot;
 use crate::config::ModelConfig;
@@ -52,10 +55,11 @@ pub fn generate(
     decode: Option<Decode<'_>>,
     on_finished: &mut dyn FnMut(Generated),
 ) -> Result<Statistics> {
+    if !weights.embedding.device().is_cpu() {
+        return generate_on_device(config, weights, prompts, sampling, limits, decode, on_finished);
+    }
     batch::check(config, prompts, sampling, limits, decode)?;
-    let Some(longest) = prompts.iter().filter(|p| !p.seeds.is_empty()).map(|p| p.tokens.len()).max() else {
-        return Ok(Statistics::default());
-    };
+    let Some(longest) = longest(prompts) else { return Ok(Statistics::default()) };
     let clock = Instant::now();
     let snapshot = Snapshot::new(config, weights, longest + sampling.max_tokens)?;
     let copying = clock.elapsed();
@@ -63,6 +67,32 @@ pub fn generate(
     let mut statistics = batch::run(&mut engine, prompts, sampling, limits, decode, on_finished)?;
     statistics.copying = copying;
     Ok(statistics)
+}
+
+/// The same with the tensor library's operations, on whatever device the weights are. [`generate`] calls it for
+/// devices other than the CPU.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_on_device(
+    config: &ModelConfig,
+    weights: &Weights,
+    prompts: &[Prompt<'_>],
+    sampling: &Sampling,
+    limits: &EngineLimits,
+    decode: Option<Decode<'_>>,
+    on_finished: &mut dyn FnMut(Generated),
+) -> Result<Statistics> {
+    batch::check(config, prompts, sampling, limits, decode)?;
+    let Some(longest) = longest(prompts) else { return Ok(Statistics::default()) };
+    let sequences = prompts.iter().map(|prompt| prompt.seeds.len()).sum();
+    let mut engine = Graph::new(config, weights, limits, longest + sampling.max_tokens, sequences)?;
+    batch::run(&mut engine, prompts, sampling, limits, decode, on_finished)
+}
+
+/// Tokens of the longest prompt that is continued.
+fn longest(prompts: &[Prompt<'_>]) -> Option<usize> {
+    prompts.iter().filter(|prompt| !prompt.seeds.is_empty()).map(|prompt| prompt.tokens.len()).max()
 }
 
 #[cfg(test)]

@@ -8,18 +8,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::attention::{Cells, attend};
+use super::attention::{Attention, Seen};
 use super::batch::{Engine, Row};
 use super::cache::{Geometry, PAGE, Page, Pool};
 use super::distribution::Sampler;
 use super::generation::{EngineLimits, Statistics};
 use super::snapshot::Snapshot;
-use super::step::{Attention, Scratch, Split, Step};
+use super::step::{Scratch, Split, Step};
 use crate::config::ModelConfig;
 use crate::error::Result;
 
 /// With fewer rows for each thread, threads share products instead of rows.
 const ROWS_PER_THREAD: usize = 6;
+/// Tokens of a prompt that look at its pages together.
+const PREFILL_ROWS: usize = 8;
 /// The most logits that one thread holds.
 const LOGITS: usize = 1 << 21;
 
@@ -36,6 +38,8 @@ pub(crate) struct Prefix {
 struct Worker {
     scratch: Scratch,
     sampler: Sampler,
+    /// The last token of each row and its position.
+    last: Vec<(u32, usize)>,
 }
 
 /// The engine.
@@ -155,7 +159,7 @@ impl Engine for Native<'_> {
 
 /// The first error in the order of the rows.
 fn all(results: impl IndexedParallelIterator<Item = Result<()>>) -> Result<()> {
-    results.collect::<Vec<_>>().into_iter().collect()
+    results.reduce(|| Ok(()), Result::and)
 }
 
 /// Computes a prompt, some tokens at a time.
@@ -173,16 +177,18 @@ fn prefill(
         let pages = &mut prefix.pages;
         let row = |i: usize| (tokens[start + i], start + i);
         step.layers(scratch, count, row, spread, |mut attention: Attention<'_>| {
-            let layer = attention.layer;
             for i in 0..count {
-                let [_, keys, values] = attention.row(i);
+                let (keys, values) = attention.keys_and_values(&geometry, i);
                 let at = start + i;
-                pages[at / PAGE].put(&geometry, layer, at % PAGE, keys, values);
+                pages[at / PAGE].put(&geometry, attention.layer, at % PAGE, keys, values);
             }
-            for i in 0..count {
-                let cells = Cells { prompt: pages, prompt_len: start + i + 1, own: &[], own_len: 0 };
-                let (queries, out, scores) = attention.place(i, geometry.group * cells.span());
-                attend(&geometry, layer, cells, queries, scores, out);
+            for first in (0..count).step_by(PREFILL_ROWS) {
+                let rows = (first, PREFILL_ROWS.min(count - first));
+                attention.attend(&geometry, pages, rows, |i| Seen {
+                    prompt: start + i + 1,
+                    pages: &[],
+                    own: 0,
+                });
             }
         });
         if start + count == tokens.len() {
@@ -201,34 +207,33 @@ fn decode(
     spread: bool,
 ) -> Result<()> {
     let geometry = step.geometry;
-    let prompt = |row: &Row<'_, Vec<Page>>| -> (usize, usize) {
-        let len = prefixes[row.sequence.prompt].as_ref().map_or(0, |prefix| prefix.len);
-        (len, row.sequence.tokens.len())
-    };
-    let last: Vec<(u32, usize)> = rows
-        .iter()
-        .map(|row| {
-            let (prompt, own) = prompt(row);
-            (row.sequence.tokens.last().copied().unwrap_or_default(), prompt + own - 1)
-        })
-        .collect();
-    let Worker { scratch, sampler } = worker;
+    let Worker { scratch, sampler, last } = worker;
+    last.clear();
+    last.extend(rows.iter().map(|row| {
+        let prompt = prefixes[row.sequence.prompt].as_ref().map_or(0, |prefix| prefix.len);
+        let tokens = &row.sequence.tokens;
+        (tokens.last().copied().unwrap_or_default(), prompt + tokens.len() - 1)
+    }));
     step.layers(
         scratch,
         rows.len(),
         |i| last[i],
         spread,
         |mut attention: Attention<'_>| {
-            let layer = attention.layer;
             for (i, row) in rows.iter_mut().enumerate() {
-                let (prompt_len, own_len) = prompt(row);
-                let [_, keys, values] = attention.row(i);
-                let at = own_len - 1;
-                row.cells[at / PAGE].put(&geometry, layer, at % PAGE, keys, values);
-                let pages = prefixes[row.sequence.prompt].as_ref().map_or(&[][..], |prefix| &prefix.pages);
-                let cells = Cells { prompt: pages, prompt_len, own: &row.cells, own_len };
-                let (queries, out, scores) = attention.place(i, geometry.group * cells.span());
-                attend(&geometry, layer, cells, queries, scores, out);
+                let (keys, values) = attention.keys_and_values(&geometry, i);
+                let at = row.sequence.tokens.len() - 1;
+                row.cells[at / PAGE].put(&geometry, attention.layer, at % PAGE, keys, values);
+            }
+            let mut first = 0;
+            for group in rows.chunk_by(|a, b| a.sequence.prompt == b.sequence.prompt) {
+                if let Some(Some(prefix)) = group.first().map(|row| &prefixes[row.sequence.prompt]) {
+                    attention.attend(&geometry, &prefix.pages, (first, group.len()), |i| {
+                        let row = &group[i - first];
+                        Seen { prompt: prefix.len, pages: &row.cells, own: row.sequence.tokens.len() }
+                    });
+                }
+                first += group.len();
             }
         },
     );

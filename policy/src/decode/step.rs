@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::attention::{Attention, Room};
 use super::cache::Geometry;
-use super::exponential::{norm, norm_in_place, rotate, swiglu};
+use super::elementwise::{norm, norm_in_place, rotate, swiglu};
 use super::kernel::{Rows, Write};
 use super::snapshot::Snapshot;
 use crate::config::ModelConfig;
@@ -46,41 +47,11 @@ pub(crate) struct Scratch {
     qkv: Vec<f32>,
     attended: Vec<f32>,
     gate_up: Vec<f32>,
-    pub(crate) scores: Vec<f32>,
+    room: Room,
     pub(crate) logits: Vec<f32>,
     /// Room for outputs that several threads make.
     stage: Vec<f32>,
     pub(crate) split: Split,
-}
-
-/// Queries, keys and values of the rows of one layer, and where attention puts what it makes.
-pub(crate) struct Attention<'a> {
-    pub(crate) layer: usize,
-    /// The rows' queries `[heads, D]`, keys and values `[kv heads, D]`.
-    qkv: &'a mut [f32],
-    stride: usize,
-    offsets: [usize; 3],
-    sizes: [usize; 3],
-    /// `[rows, heads * D]`.
-    out: &'a mut [f32],
-    pub(crate) scores: &'a mut Vec<f32>,
-}
-
-impl Attention<'_> {
-    /// A row's queries, keys and values.
-    pub(crate) fn row(&self, row: usize) -> [&[f32]; 3] {
-        let all = &self.qkv[row * self.stride..];
-        std::array::from_fn(|i| &all[self.offsets[i]..][..self.sizes[i]])
-    }
-
-    /// A row's queries, the place for its output, and the room for scores.
-    pub(crate) fn place(&mut self, row: usize, scores: usize) -> (&[f32], &mut [f32], &mut [f32]) {
-        let (heads, at) = (self.sizes[0], row * self.stride + self.offsets[0]);
-        if self.scores.len() < scores {
-            self.scores.resize(scores, 0.0);
-        }
-        (&self.qkv[at..at + heads], &mut self.out[row * heads..][..heads], &mut self.scores[..scores])
-    }
 }
 
 /// The model at work.
@@ -104,7 +75,7 @@ impl Step<'_> {
         let config = self.config;
         let (h, q_dim, d) = (config.hidden_size, config.q_dim(), config.head_dim);
         let epsilon = config.rms_norm_eps as f32;
-        let Scratch { hidden, normed, qkv, attended, gate_up, scores, stage, split, .. } = scratch;
+        let Scratch { hidden, normed, qkv, attended, gate_up, room, stage, split, .. } = scratch;
         let widest = self.snapshot.layers.iter().map(|l| (l.qkv.outputs, l.gate_up.outputs)).max();
         let (qkv_width, wide) = widest.unwrap_or_default();
         for (buffer, width) in
@@ -144,12 +115,11 @@ impl Step<'_> {
             Split::lap(&mut split.elementwise, &mut clock);
             attend(Attention {
                 layer: index,
-                qkv: &mut qkv[..count * qkv_width],
+                qkv,
                 stride: qkv_width,
                 offsets: [layer.qkv.offsets[0], layer.qkv.offsets[1], layer.qkv.offsets[2]],
-                sizes: [q_dim, config.kv_dim(), config.kv_dim()],
                 out: attended,
-                scores,
+                room,
             });
             Split::lap(&mut split.attention, &mut clock);
             let rows = Rows { count, stride: q_dim };

@@ -52,3 +52,37 @@ impl<'a> StopWatch<'a> {
         Some(StopString { index, at: from + at })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One token for each byte; two of a two-byte character decode to nothing useful alone.
+    fn bytes(tokens: &[u32]) -> String {
+        String::from_utf8_lossy(&tokens.iter().map(|t| *t as u8).collect::<Vec<_>>()).into_owned()
+    }
+
+    /// What is found, and after how many tokens.
+    fn search(text: &str, strings: &[&str]) -> Option<(usize, StopString)> {
+        let strings: Vec<String> = strings.iter().map(|s| (*s).to_owned()).collect();
+        let mut watch = StopWatch::new(&strings, &bytes);
+        let tokens: Vec<u32> = text.bytes().map(u32::from).collect();
+        (1..=tokens.len()).find_map(|n| Some((n, watch.found(&tokens[..n])?)))
+    }
+
+    #[test]
+    fn a_text_is_found_when_its_last_token_comes() {
+        for (text, strings, expected) in [
+            ("one, two, three", &["two"][..], Some((8, 0, 5))),
+            ("one, two, three", &["x", ", t"], Some((6, 1, 3))),
+            ("one, two", &["two", "tw"], Some((7, 1, 5))),
+            ("caféé là", &["é l"], Some((9, 0, 5))),
+            ("é", &["é"], Some((2, 0, 0))),
+            ("aaab", &["ab"], Some((4, 0, 2))),
+            ("nothing", &["thingy"], None),
+        ] {
+            let found = search(text, strings).map(|(n, stop)| (n, stop.index, stop.at));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

@@ -3,4 +3,6 @@
 
 mod files;
 mod gradients;
+mod python;
 mod tiny_models;
+mod tokens;
