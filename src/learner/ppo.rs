@@ -246,15 +246,14 @@ impl Before {
         let penalties = match &reference {
             Some(reference) if objective.kl.place == Place::Reward => {
                 let penalties = objective.kl.reward_penalties(coefficients.kl, &laid.mask, &old, reference);
-                Some(penalties.map_err(refused)?)
+                Some(penalties?)
             }
             _ => None,
         };
         let rewards: Vec<Option<f64>> = laid.episodes.iter().map(|episode| episode.reward).collect();
         let wide: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
-        let tokens =
-            token_rewards(&laid.sequences, &laid.mask, &rewards, penalties.as_deref()).map_err(refused)?;
-        let estimated = gae(&laid.sequences, &laid.mask, &tokens, &wide, gamma, lambda).map_err(refused)?;
+        let tokens = token_rewards(&laid.sequences, &laid.mask, &rewards, penalties.as_deref())?;
+        let estimated = gae(&laid.sequences, &laid.mask, &tokens, &wide, gamma, lambda)?;
         let groups = [GroupRewards { rewards, ..GroupRewards::default() }];
         let advantages = objective.advantage.of_tokens(&Rewarded {
             sequences: &laid.sequences,
@@ -265,7 +264,7 @@ impl Before {
             ..Rewarded::default()
         });
         let returns = estimated.returns.iter().map(|value| *value as f32).collect();
-        Ok(Self { old, reference, values, advantages: advantages.map_err(refused)?, returns })
+        Ok(Self { old, reference, values, advantages: advantages?, returns })
     }
 
     fn explained_variance(&self, mask: &[bool]) -> Option<f64> {
@@ -297,7 +296,7 @@ pub fn step(
     settings: &PpoSettings,
     coefficients: &Coefficients,
 ) -> Result<PpoMetrics> {
-    settings.objective.check().map_err(refused)?;
+    settings.objective.check()?;
     let room = |policy: &Policy| policy.config.max_position_embeddings;
     let context = room(actor.policy).min(room(&critic.scorer.body));
     let (laid, skipped) = Laid::new(episodes, context)?;

@@ -85,10 +85,10 @@ impl Scorer {
         Ok(Self { body, head })
     }
 
-    /// What training changes: the body's trained parameters, then the head's. For an optimiser.
+    /// What training changes: the body's trained parameters, then the head's. For an optimiser. An output matrix of
+    /// its own is among them; it has no gradient, so only weight decay would move it.
     pub fn trained(&self) -> Vec<(String, Var)> {
         let mut trained = self.body.weights.trained();
-        // The output matrix of the vocabulary gets no gradient; it would only decay.
         trained.extend(self.head.named());
         trained
     }
