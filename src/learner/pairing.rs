@@ -23,15 +23,18 @@ pub struct Preferred {
 /// A right answer this many times as long as the shortest right one is rejected too.
 const MUCH_LONGER: f64 = 1.5;
 
+/// Index, reward and tokens of a completion that was judged.
+type Judged = (usize, f64, usize);
+
 /// The best against the worst by reward (iterated DPO); of equals the shorter best and the longer worst, then the
 /// earlier. `None` where no two rewards differ.
 pub fn best_against_worst(group: &[Graded]) -> Option<Preferred> {
-    let judged: Vec<(usize, f64, usize)> = group
+    let judged: Vec<Judged> = group
         .iter()
         .enumerate()
         .filter_map(|(i, graded)| Some((i, graded.reward.filter(|r| r.is_finite())?, graded.n_tokens)))
         .collect();
-    let better = |a: &&(usize, f64, usize), b: &&(usize, f64, usize)| {
+    let better = |a: &&Judged, b: &&Judged| {
         // `min_by` and `max_by` differ in which of equals they take, so nothing may be left equal.
         b.1.total_cmp(&a.1).then(a.2.cmp(&b.2))
     };

@@ -121,6 +121,7 @@ impl Default for PpoSettings {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn refused(error: Invalid) -> PolicyError {
     PolicyError::input(error.to_string())
 }

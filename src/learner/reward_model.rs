@@ -171,7 +171,7 @@ mod tests {
             .collect()
     }
 
-    const BATCHES: Batches = Batches { steps: 60, batch_size: 8, micro_batch_tokens: 60, seed: 1 };
+    const BATCHES: Batches = Batches { steps: 120, batch_size: 16, micro_batch_tokens: 100, seed: 1 };
 
     #[test]
     fn the_gradient_is_the_slope_and_micro_batches_do_not_matter() {
@@ -211,8 +211,8 @@ mod tests {
                 Ok(true)
             };
             let trained =
-                train(&model, &mut optimizer, &mut gradients, &pairs(32, 1), &BATCHES, |_| 1e-2, on_step);
-            assert_eq!(trained.expect("they are sound").steps, 60);
+                train(&model, &mut optimizer, &mut gradients, &pairs(256, 1), &BATCHES, |_| 1e-2, on_step);
+            assert_eq!(trained.expect("they are sound").steps, BATCHES.steps);
             (model, losses)
         };
         let (model, losses) = run();
