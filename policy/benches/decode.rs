@@ -3,7 +3,7 @@
 //! weights; and which share of the machine that is.
 //!
 //! `cargo bench -p policy --bench decode`, with `-- --test` for a run too short to measure anything.
-#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::many_single_char_names, missing_docs)]
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -27,42 +27,78 @@ fn main() {
     let prompts: Vec<Vec<u32>> = (0..PROMPTS)
         .map(|p| (0..PROMPT_TOKENS).map(|t| ((p * 31 + t * 7) % config.vocab_size) as u32).collect())
         .collect();
-    let (mut ours, mut stock, mut last) = (Vec::new(), Vec::new(), Statistics::default());
+    let (mut ours, mut stock, mut last) = (Times::default(), Times::default(), Statistics::default());
     for _ in 0..rounds {
-        let clock = Instant::now();
-        last = sample(&config, &weights, &prompts, new_tokens);
-        ours.push(clock.elapsed());
-        let clock = Instant::now();
-        with_tensors(&config, &weights, &prompts, new_tokens).unwrap();
-        stock.push(clock.elapsed());
+        ours.add(|| last = sample(&config, &weights, &prompts, new_tokens));
+        stock.add(|| with_tensors(&config, &weights, &prompts, new_tokens).unwrap());
     }
     let total = PROMPTS * GROUP * new_tokens;
-    let rate = |times: &mut Vec<Duration>| {
-        times.sort();
-        total as f64 / times[times.len() / 2].as_secs_f64()
-    };
-    let (ours, stock) = (rate(&mut ours), rate(&mut stock));
+    let threads = rayon::current_num_threads();
     println!(
-        "{} sequences, prompt {PROMPT_TOKENS}, {new_tokens} new tokens, {} threads",
-        PROMPTS * GROUP,
-        rayon::current_num_threads()
+        "{} sequences, prompt {PROMPT_TOKENS}, {new_tokens} new tokens, {threads} threads",
+        PROMPTS * GROUP
     );
-    println!("ours                 {ours:>9.0} new tokens/s");
-    println!("candle operations    {stock:>9.0} new tokens/s   ours is {:.2} times as fast", ours / stock);
+    let (ours, stock) = (ours.rates(total), stock.rates(total));
+    print("ours", ours, ours);
+    print("candle operations", stock, ours);
     if let Some(python) = std::env::var_os("GAVEL_PYTHON") {
         let folder = tempfile::tempdir().unwrap();
         save(folder.path(), &config, &weights);
-        let theirs = transformers(Path::new(&python), folder.path(), rounds.min(5), new_tokens);
-        println!(
-            "transformers         {theirs:>9.0} new tokens/s   ours is {:.2} times as fast",
-            ours / theirs
+        print(
+            "transformers",
+            transformers(Path::new(&python), folder.path(), rounds.min(5), new_tokens),
+            ours,
         );
     }
-    report(&config, &last, ours);
+    report(&config, &last, total as f64 / ours[1]);
 }
 
-/// Where the time went, and the share of the machine.
-fn report(config: &ModelConfig, statistics: &Statistics, ours: f64) {
+/// How long something took each time.
+#[derive(Default)]
+struct Times {
+    wall: Vec<Duration>,
+    processor: Duration,
+}
+
+impl Times {
+    fn add(&mut self, f: impl FnOnce()) {
+        let (clock, processor) = (Instant::now(), processor_time());
+        f();
+        self.processor += processor_time().saturating_sub(processor);
+        self.wall.push(clock.elapsed());
+    }
+
+    /// New tokens per second (the median round) and per second of the processor's time (all rounds), which tells
+    /// more where the machine has other work.
+    fn rates(mut self, tokens: usize) -> [f64; 2] {
+        self.wall.sort();
+        let processor = self.processor.as_secs_f64() / self.wall.len() as f64;
+        [tokens as f64 / self.wall[self.wall.len() / 2].as_secs_f64(), tokens as f64 / processor]
+    }
+}
+
+fn print(name: &str, rates: [f64; 2], ours: [f64; 2]) {
+    println!(
+        "{name:<20}{:>8.0} new tokens/s, {:>8.0} per processor second   ours is {:.2} and {:.2} times as fast",
+        rates[0],
+        rates[1],
+        ours[0] / rates[0],
+        ours[1] / rates[1]
+    );
+}
+
+/// The time that this process has had of the processors, where the system tells it.
+fn processor_time() -> Duration {
+    let Ok(text) = std::fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };
+    // The program's name, the second field, is in parentheses; user and system time are the 14th and 15th field, in
+    // hundredths of a second.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap_or(0)).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Where the time went, and the share of the machine: `seconds` of processor time were spent.
+fn report(config: &ModelConfig, statistics: &Statistics, seconds: f64) {
     println!(
         "copying weights {:.2?}, prompts {:.2?}, {} steps {:.2?}, cache {} KiB",
         statistics.copying,
@@ -85,15 +121,15 @@ fn report(config: &ModelConfig, statistics: &Statistics, ours: f64) {
     let layer =
         config.hidden_size * (2 * config.q_dim() + 2 * config.kv_dim() + 3 * config.intermediate_size);
     let per_token = 2 * (config.n_layers * layer + config.hidden_size * config.vocab_size);
-    let rows = statistics.rows + statistics.prefill_tokens;
-    let threads = rayon::current_num_threads();
-    let in_matrices = (rows * per_token) as f64 / split.matrices.as_secs_f64() * threads as f64 / 1e9;
-    let peak = gemm_rate(1024, 1024, 1024);
+    let flops = ((statistics.rows + statistics.prefill_tokens) * per_token) as f64;
+    let in_products = split.matrices.as_secs_f64() / sum.as_secs_f64() * seconds;
     println!(
-        "in products {in_matrices:.1} GFLOP/s of {threads} threads, over all {:.1}; the gemm crate reaches {:.1} at this \
-         shape and {peak:.1} at 1024 x 1024 x 1024",
-        ours * per_token as f64 / 1e9,
+        "of one thread: {:.1} GFLOP/s in products and {:.1} over all; the gemm crate reaches {:.1} at this shape and \
+         {:.1} at 512 x 512 x 512",
+        flops / in_products / 1e9,
+        flops / seconds / 1e9,
         gemm_rate(PROMPTS * GROUP, config.hidden_size, 2 * config.intermediate_size),
+        gemm_rate(512, 512, 512),
     );
 }
 
@@ -265,8 +301,8 @@ fn save(folder: &Path, config: &ModelConfig, weights: &Weights) {
     std::fs::write(folder.join("config.json"), serde_json::to_vec(&config.raw).unwrap()).unwrap();
 }
 
-fn transformers(python: &Path, folder: &Path, rounds: usize, new_tokens: usize) -> f64 {
-    const SCRIPT: &str = r#"
+fn transformers(python: &Path, folder: &Path, rounds: usize, new_tokens: usize) -> [f64; 2] {
+    const SCRIPT: &str = r"
 import sys, time, torch, transformers
 folder, rounds, groups, size, prompt, new, threads = sys.argv[1], *map(int, sys.argv[2:])
 torch.set_num_threads(threads)
@@ -277,13 +313,15 @@ kind = dict(max_new_tokens=new, min_new_tokens=new, do_sample=True, temperature=
 times = []
 with torch.inference_mode():
     model.generate(ids, **kind)
+    processor = time.process_time()
     for _ in range(rounds):
         clock = time.perf_counter()
         out = model.generate(ids, **kind)
         times.append(time.perf_counter() - clock)
 assert out.shape[1] == prompt + new
-print(groups * size * new / sorted(times)[len(times) // 2])
-"#;
+processor = (time.process_time() - processor) / rounds
+print(groups * size * new / sorted(times)[len(times) // 2], groups * size * new / processor)
+";
     let numbers = [rounds, PROMPTS, GROUP, PROMPT_TOKENS, new_tokens, rayon::current_num_threads()];
     let output = Command::new(python)
         .args(["-c", SCRIPT])
@@ -292,18 +330,21 @@ print(groups * size * new / sorted(times)[len(times) // 2])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut rates = text.split_whitespace().map(|rate| rate.parse().unwrap());
+    std::array::from_fn(|_| rates.next().unwrap())
 }
 
-/// GFLOP/s of the gemm crate, through the tensor library, on all threads.
+/// GFLOP/s of the gemm crate on one thread: the best round.
 fn gemm_rate(m: usize, k: usize, n: usize) -> f64 {
     let a = Tensor::randn(0.0_f32, 1.0, (m, k), &Device::Cpu).unwrap();
     let b = Tensor::randn(0.0_f32, 1.0, (n, k), &Device::Cpu).unwrap().t().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut best = f64::INFINITY;
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_millis(300) {
+    while begin.elapsed() < Duration::from_millis(500) {
         let clock = Instant::now();
-        std::hint::black_box(a.matmul(&b).unwrap());
+        pool.install(|| std::hint::black_box(a.matmul(&b).unwrap()));
         best = best.min(clock.elapsed().as_secs_f64());
     }
     (2 * m * k * n) as f64 / best / 1e9

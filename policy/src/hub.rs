@@ -61,53 +61,72 @@ fn wanted(name: &str) -> bool {
 
 #[cfg(feature = "hub")]
 fn fetch(name: &str, revision: &str) -> Result<PathBuf> {
-    use hf_hub::api::sync::ApiBuilder;
-    use hf_hub::{Cache, Repo, RepoType};
+    let set = |variable: &str| std::env::var(variable).ok().filter(|value| !value.is_empty());
+    let on = |value: String| matches!(value.to_lowercase().as_str(), "1" | "true" | "yes" | "on");
+    Hub {
+        cache: hf_hub::Cache::from_env(),
+        endpoint: set("HF_ENDPOINT"),
+        token: set("HF_TOKEN"),
+        offline: set("HF_HUB_OFFLINE").is_some_and(on),
+    }
+    .fetch(name, revision)
+}
 
-    let repo = Repo::with_revision(name.to_owned(), RepoType::Model, revision.to_owned());
-    let fail = |message: String| PolicyError::Unsupported { message };
-    let on = |variable: &str| {
-        std::env::var(variable)
-            .is_ok_and(|value| matches!(value.to_lowercase().as_str(), "1" | "true" | "yes" | "on"))
-    };
-    let folder_of = |file: PathBuf| file.parent().map(Path::to_owned);
-    if on("HF_HUB_OFFLINE") {
-        let cached = Cache::from_env().repo(repo).get("config.json").and_then(folder_of);
-        return cached.ok_or_else(|| {
-            fail(format!(
-                "`{name}` is neither a folder nor in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it"
-            ))
-        });
-    }
-    let mut builder = ApiBuilder::from_env().with_progress(false).with_retries(3);
-    if let Ok(token) = std::env::var("HF_TOKEN")
-        && !token.is_empty()
-    {
-        builder = builder.with_token(Some(token));
-    }
-    let api = builder.build().map_err(|error| fail(format!("the hub's client cannot start: {error}")))?;
-    let remote = api.repo(repo.clone());
-    let info = match remote.info() {
-        Ok(info) => info,
-        Err(error) => {
-            // Without a network what was fetched before will do.
-            let cached = Cache::from_env().repo(repo).get("config.json").and_then(folder_of);
+/// What the environment says about the hub.
+#[cfg(feature = "hub")]
+struct Hub {
+    cache: hf_hub::Cache,
+    endpoint: Option<String>,
+    token: Option<String>,
+    offline: bool,
+}
+
+#[cfg(feature = "hub")]
+impl Hub {
+    fn fetch(self, name: &str, revision: &str) -> Result<PathBuf> {
+        use hf_hub::api::sync::ApiBuilder;
+        use hf_hub::{Repo, RepoType};
+
+        let fail = |message: String| PolicyError::Unsupported { message };
+        let folder_of = |file: PathBuf| file.parent().map(Path::to_owned);
+        let repo = Repo::with_revision(name.to_owned(), RepoType::Model, revision.to_owned());
+        let cached = self.cache.repo(repo.clone()).get("config.json").and_then(folder_of);
+        if self.offline {
             return cached.ok_or_else(|| {
                 fail(format!(
-                    "`{name}` is no folder and cannot be fetched from the hub: {error}. Is the name right, the \
-                     network there, and HF_TOKEN set if the model is gated?"
+                    "`{name}` is neither a folder nor in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it"
                 ))
             });
         }
-    };
-    let mut folder = None;
-    for file in info.siblings.iter().map(|file| file.rfilename.as_str()).filter(|file| wanted(file)) {
-        let path = remote
-            .get(file)
-            .map_err(|error| fail(format!("`{file}` of `{name}` cannot be fetched from the hub: {error}")))?;
-        folder = folder_of(path);
+        let mut builder = ApiBuilder::from_cache(self.cache).with_progress(false);
+        if let Some(endpoint) = self.endpoint {
+            builder = builder.with_endpoint(endpoint);
+        }
+        if let Some(token) = self.token {
+            builder = builder.with_token(Some(token));
+        }
+        let api = builder.build().map_err(|error| fail(format!("the hub's client cannot start: {error}")))?;
+        let remote = api.repo(repo);
+        let info = match (remote.info(), cached) {
+            (Ok(info), _) => info,
+            // Without a network what was fetched before will do.
+            (Err(_), Some(folder)) => return Ok(folder),
+            (Err(error), None) => {
+                return Err(fail(format!(
+                    "`{name}` is no folder and cannot be fetched from the hub: {error}. Is the name right, the \
+                     network there, and HF_TOKEN set if the model is gated?"
+                )));
+            }
+        };
+        let mut folder = None;
+        for file in info.siblings.iter().map(|file| file.rfilename.as_str()).filter(|file| wanted(file)) {
+            let path = remote.get(file).map_err(|error| {
+                fail(format!("`{file}` of `{name}` cannot be fetched from the hub: {error}"))
+            })?;
+            folder = folder_of(path);
+        }
+        folder.ok_or_else(|| fail(format!("`{name}` on the hub has no file of a model")))
     }
-    folder.ok_or_else(|| fail(format!("`{name}` on the hub has no file of a model")))
 }
 
 #[cfg(test)]
@@ -138,5 +157,32 @@ mod tests {
         ] {
             assert_eq!(wanted(name), want, "{name}");
         }
+    }
+
+    #[cfg(feature = "hub")]
+    #[test]
+    fn without_the_hub_the_cache_will_do() {
+        let folder = tempfile::tempdir().expect("room");
+        // A port that nobody listens on.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
+        drop(listener);
+        let ask = |offline: bool| {
+            let cache = hf_hub::Cache::new(folder.path().to_owned());
+            let hub = Hub { cache, endpoint: Some(endpoint.clone()), token: None, offline };
+            hub.fetch("owner/name", "main")
+        };
+        let message = ask(true).expect_err("nothing is there").to_string();
+        assert!(message.contains("HF_HUB_OFFLINE"), "{message}");
+        let message = ask(false).expect_err("nobody listens").to_string();
+        assert!(message.contains("`owner/name` is no folder and cannot be fetched"), "{message}");
+        let snapshot = folder.path().join("models--owner--name/snapshots/abc");
+        let refs = folder.path().join("models--owner--name/refs");
+        std::fs::create_dir_all(&snapshot).expect("room");
+        std::fs::create_dir_all(&refs).expect("room");
+        std::fs::write(refs.join("main"), "abc").expect("room");
+        std::fs::write(snapshot.join("config.json"), "{}").expect("room");
+        assert_eq!(ask(true).expect("it is in the cache"), snapshot);
+        assert_eq!(ask(false).expect("it is in the cache"), snapshot);
     }
 }

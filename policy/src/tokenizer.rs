@@ -79,47 +79,49 @@ impl Tokenizer {
         })
     }
 
-    /// A token for each character of an alphabet, built on the spot. `<pad>`, `<bos>`, `<eos>` and `<unk>` are tokens
-    /// 0 to 3, characters follow in the order given. Every encoded prompt begins with `<bos>`; `<eos>` stops.
+    /// A token for each character of an alphabet, built on the spot: [`small`](Self::small) without words.
     ///
     /// # Errors
-    /// When the alphabet is empty or names a character twice, or the template is no Jinja.
+    /// As [`small`](Self::small).
     pub fn characters(alphabet: &str, chat_template: Option<&str>) -> Result<Self> {
         Self::small(&[], alphabet, chat_template)
     }
 
-    /// The same with texts that are one token each wherever they stand; they follow the characters.
+    /// A token for each word and each character of an alphabet, built on the spot. `<pad>`, `<bos>`, `<eos>` and
+    /// `<unk>` are tokens 0 to 3; words, then characters follow in the order given. A text is first searched for words,
+    /// from its start and the longest first; what is between them goes character by character. Every encoded prompt
+    /// begins with `<bos>`; `<eos>` stops.
     ///
     /// # Errors
-    /// As [`characters`](Self::characters), and when a text is empty or there twice.
-    pub fn small(texts: &[String], alphabet: &str, chat_template: Option<&str>) -> Result<Self> {
+    /// When there is neither word nor character, one is named twice, a word is empty, or the template is no Jinja.
+    pub fn small(words: &[String], alphabet: &str, chat_template: Option<&str>) -> Result<Self> {
         let names = ["<pad>", "<bos>", "<eos>", "<unk>"];
-        let mut vocabulary: Map<String, Value> =
-            names.iter().enumerate().map(|(id, name)| ((*name).to_owned(), id.into())).collect();
-        for character in alphabet.chars() {
+        let mut vocabulary = Map::new();
+        let characters = alphabet.chars().map(String::from);
+        for token in names.into_iter().map(str::to_owned).chain(words.iter().cloned()).chain(characters) {
             let id = vocabulary.len();
-            if vocabulary.insert(character.to_string(), id.into()).is_some() {
-                return Err(PolicyError::input(format!("the alphabet has {character:?} twice")));
+            if token.is_empty() {
+                return Err(PolicyError::input("a token of the tokenizer is empty"));
             }
+            if vocabulary.contains_key(&token) {
+                return Err(PolicyError::input(format!("the tokenizer would have {token:?} twice")));
+            }
+            vocabulary.insert(token, id.into());
         }
         if vocabulary.len() == names.len() {
-            return Err(PolicyError::input("the alphabet has no character"));
+            return Err(PolicyError::input("the tokenizer has neither words nor characters"));
         }
-        let token = |id: usize, text: &str, special: bool| {
-            json!({
-                "id": id, "content": text, "special": special, "normalized": false,
-                "single_word": false, "lstrip": false, "rstrip": false,
+        let added: Vec<Value> = names
+            .into_iter()
+            .chain(words.iter().map(String::as_str))
+            .enumerate()
+            .map(|(id, name)| {
+                json!({
+                    "id": id, "content": name, "special": id < names.len(), "normalized": false,
+                    "single_word": false, "lstrip": false, "rstrip": false,
+                })
             })
-        };
-        let mut added: Vec<Value> =
-            names.iter().enumerate().map(|(id, name)| token(id, name, true)).collect();
-        for text in texts {
-            let id = vocabulary.len();
-            if text.is_empty() || vocabulary.insert(text.clone(), id.into()).is_some() {
-                return Err(PolicyError::input(format!("the text {text:?} is empty or a token already")));
-            }
-            added.push(token(id, text, false));
-        }
+            .collect();
         let begin = json!({ "SpecialToken": { "id": "<bos>", "type_id": 0 } });
         let first = json!({ "Sequence": { "id": "A", "type_id": 0 } });
         let second = json!({ "Sequence": { "id": "B", "type_id": 1 } });

@@ -34,7 +34,9 @@ impl Recorder {
         let log = if run.jsonl {
             let (log, kept) =
                 MetricsLog::open(&path, resumed).map_err(|error| LearnerError::file(&path, error))?;
-            kept.into_iter().for_each(|entry| history.add(entry));
+            for entry in kept {
+                history.add(entry);
+            }
             Some(log)
         } else {
             None

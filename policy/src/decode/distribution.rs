@@ -187,7 +187,9 @@ mod tests {
         let top = all[0].1;
         all.retain(|(_, w)| *w >= f64::from(how.min_p) * top);
         let sum: f64 = all.iter().map(|(_, w)| w).sum();
-        all.iter_mut().for_each(|(_, w)| *w = (*w / sum).ln());
+        for (_, w) in &mut all {
+            *w = (*w / sum).ln();
+        }
         all.sort_by_key(|(token, _)| *token);
         all
     }

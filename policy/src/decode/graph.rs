@@ -81,6 +81,7 @@ impl<'a> Graph<'a> {
 
     /// `[B, T, H]` to `[B, T, H]`. `attend(layer, queries, keys, values)` is given `[B, heads, T, D]`, turned to
     /// their positions, and returns `[B, heads, T, D]`.
+    #[allow(clippy::many_single_char_names)]
     fn layers(
         &self,
         tokens: &Tensor,
@@ -134,7 +135,8 @@ impl<'a> Graph<'a> {
     }
 
     /// softmax(q K' / sqrt(D) + mask) V with the queries that share a key side by side.
-    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, mask: &Tensor) -> candle_core::Result<Tensor> {
+    #[allow(clippy::many_single_char_names)]
+    fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: &Tensor) -> candle_core::Result<Tensor> {
         let (b, heads, t, d) = q.dims4()?;
         let (kv, cells) = (k.dim(1)?, k.dim(2)?);
         let group = heads / kv;
@@ -156,7 +158,7 @@ impl<'a> Graph<'a> {
         let mut cells = Vec::with_capacity(self.config.n_layers);
         let x = self.layers(&ids, &positions, |_, q, k, v| {
             cells.push((k.clone(), v.clone()));
-            self.attention(q, k, v, &mask)
+            Self::attention(q, k, v, &mask)
         })?;
         let logits = self.logits(&x.i((0, n - 1..n))?)?.remove(0);
         Ok(Prefix { cells, len: n, logits })
@@ -219,7 +221,7 @@ impl<'a> Graph<'a> {
             let (keys, values) = (keys.narrow(0, 0, n)?, values.narrow(0, 0, n)?);
             keys.scatter_set(&index, &k.contiguous()?, 2)?;
             values.scatter_set(&index, &v.contiguous()?, 2)?;
-            self.attention(q, &keys.narrow(2, 0, cells)?, &values.narrow(2, 0, cells)?, &mask)
+            Self::attention(q, &keys.narrow(2, 0, cells)?, &values.narrow(2, 0, cells)?, &mask)
         })?;
         self.logits(&x.squeeze(1)?)
     }

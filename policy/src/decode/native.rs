@@ -4,6 +4,7 @@
 //! meet once a step. Where the rows are too few for that, products are shared out instead. A row's bits are the same
 //! either way.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -93,7 +94,7 @@ impl Engine for Native<'_> {
         let spread = prompts.len() < self.workers.len();
         // Prompts differ in length, so threads take the next one when they are done with one.
         let next = AtomicUsize::new(0);
-        let jobs: Vec<_> = prefixes.iter_mut().zip(prompts).map(|job| std::sync::Mutex::new(job)).collect();
+        let jobs: Vec<_> = prefixes.iter_mut().zip(prompts).map(Mutex::new).collect();
         self.workers.par_iter_mut().for_each(|worker| {
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if let Ok(mut job) = job.try_lock() {

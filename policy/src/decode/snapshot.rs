@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::kernel::{self, LANES, Rows, Write};
 use crate::config::ModelConfig;
 use crate::error::{PolicyError, Result};
+use crate::fused::{mul_add, vectorised};
 use crate::gradients::with_slice;
 use crate::weights::{Linear, Weights};
 
@@ -56,19 +57,23 @@ impl Matrix {
                 let all = matrix.bias.get_or_insert_with(|| vec![0.0; total]);
                 with_slice(bias, |values| all[start..start + outputs].copy_from_slice(values))?;
             }
-            if let Some(adapter) = &linear.adapter {
+            if let Some(adapter) = linear.adapter.as_ref().filter(|adapter| adapter.a.elem_count() > 0) {
                 let rank = adapter.a.dim(0)?;
                 shaped(name, &adapter.a, &[rank, inputs])?;
                 shaped(name, &adapter.b, &[*outputs, rank])?;
                 let scale = adapter.scale as f32;
                 with_slice(&adapter.a, |a| {
                     with_slice(&adapter.b, |b| {
-                        matrix.rows(part, *outputs, |output, lane, panel| {
-                            for (b, a) in b[output * rank..][..rank].iter().zip(a.chunks_exact(inputs)) {
-                                for (panel, a) in panel.iter_mut().zip(a) {
-                                    panel[lane] += scale * b * a;
+                        matrix.fill(part, *outputs, |first, panel| {
+                            let count = LANES.min(outputs - first);
+                            // [rank][16]: the panel's rows of B, turned and scaled.
+                            let mut turned = vec![[0.0; LANES]; rank];
+                            for (lane, row) in b[first * rank..].chunks_exact(rank).take(count).enumerate() {
+                                for (to, b) in turned.iter_mut().zip(row) {
+                                    to[lane] = scale * b;
                                 }
                             }
+                            merge(panel, &turned, a);
                         });
                     })
                 })??;
@@ -82,26 +87,24 @@ impl Matrix {
         let inputs = self.inputs;
         shaped(name, weight, &[outputs, inputs])?;
         with_slice(weight, |values| {
-            self.rows(part, outputs, |output, lane, panel| {
-                for (panel, value) in panel.iter_mut().zip(&values[output * inputs..]) {
-                    panel[lane] = *value;
+            self.fill(part, outputs, |first, panel| {
+                for (lane, row) in values[first * inputs..].chunks_exact(inputs).take(LANES).enumerate() {
+                    for (panel, value) in panel.iter_mut().zip(row) {
+                        panel[lane] = *value;
+                    }
                 }
             });
         })
     }
 
-    /// Calls `f(output, lane, panel)` for each output of a part, panels in parallel.
-    fn rows(&mut self, part: usize, outputs: usize, f: impl Fn(usize, usize, &mut [[f32; LANES]]) + Sync) {
+    /// Calls `f(first output, [in][16])` for each panel of a part, in parallel.
+    fn fill(&mut self, part: usize, outputs: usize, f: impl Fn(usize, &mut [[f32; LANES]]) + Sync) {
         let start = self.offsets[part] * self.inputs;
         let end = start + outputs.next_multiple_of(LANES) * self.inputs;
-        self.panels[start..end].par_chunks_exact_mut(self.inputs * LANES).enumerate().for_each(
-            |(p, panel)| {
-                let panel = panel.as_chunks_mut::<LANES>().0;
-                for lane in 0..LANES.min(outputs - p * LANES) {
-                    f(p * LANES + lane, lane, panel);
-                }
-            },
-        );
+        self.panels[start..end]
+            .par_chunks_exact_mut(self.inputs * LANES)
+            .enumerate()
+            .for_each(|(p, panel)| f(p * LANES, panel.as_chunks_mut::<LANES>().0));
     }
 
     /// The weights of one output.
@@ -165,6 +168,25 @@ impl Matrix {
                 for (y, bias) in y[..width].iter_mut().zip(bias) {
                     *y += bias;
                 }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Adds to a panel `[in][16]` the product of `turned` `[rank][16]` and `a` `[rank, in]`.
+    fn merge(panel: &mut [[f32; LANES]], turned: &[[f32; LANES]], a: &[f32]) {
+        let inputs = panel.len();
+        for (i, weights) in panel.iter_mut().enumerate() {
+            let mut sum = [0.0_f32; LANES];
+            for (r, b) in turned.iter().enumerate() {
+                let factor = a[r * inputs + i];
+                for lane in 0..LANES {
+                    sum[lane] = mul_add::<FMA>(factor, b[lane], sum[lane]);
+                }
+            }
+            for lane in 0..LANES {
+                weights[lane] += sum[lane];
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Var};
 use policy::config::Family;
 use policy::lora::{self, LoraConfig};
-use policy::{ModelConfig, Policy, SaveOptions, Sizes};
+use policy::{ModelConfig, Policy, SaveOptions, Sizes, Weights};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -59,6 +59,20 @@ fn saved_models_come_back_bit_for_bit() {
             policy.save(folder.path()).expect("room");
             assert_eq!(fingerprint(&policy), fingerprint(&load(folder.path()).expect("it was saved")));
         }
+    }
+}
+
+#[test]
+fn parameters_are_made_in_the_order_of_their_names() {
+    for policy in [tiny(Family::Llama, true), tiny(Family::Qwen2, false), tiny(Family::Qwen3, false)] {
+        let mut made = Vec::new();
+        let weights = Weights::build(&policy.config, |name, shape, _| {
+            made.push((name.to_owned(), shape.to_vec()));
+            Ok(Var::zeros(shape, DType::F32, &Device::Cpu)?)
+        });
+        let named = weights.expect("room").named();
+        let named: Vec<_> = named.into_iter().map(|(name, var)| (name, var.dims().to_vec())).collect();
+        assert_eq!(made, named);
     }
 }
 

@@ -125,7 +125,8 @@ print(json.dumps(said))"
 #[test]
 fn transformers_reads_our_tokenizers() {
     let Some(python) = python() else { return };
-    let tokenizer = Tokenizer::characters("0123456789+=? \nab", Some(TEMPLATE)).expect("it is sound");
+    let words = ["<think>".to_owned()];
+    let tokenizer = Tokenizer::small(&words, "0123456789+=? \nab", Some(TEMPLATE)).expect("it is sound");
     let folder = TempDir::new().expect("room");
     tokenizer.save(folder.path()).expect("room");
     let script = "
@@ -134,17 +135,17 @@ t = transformers.AutoTokenizer.from_pretrained(sys.argv[1])
 messages = [{'role': 'user', 'content': ' 1+1 '}, {'role': 'b', 'content': '2'}]
 g = transformers.GenerationConfig.from_pretrained(sys.argv[1])
 print(json.dumps({
-    'ids': t('12+3=?\\n a<eos>Z').input_ids, 'bare': t('ab', add_special_tokens=False).input_ids,
-    'text': t.decode([1, 5, 6, 14, 2]), 'clean': t.decode([1, 5, 6, 14, 2], skip_special_tokens=True),
+    'ids': t('12+<think>3=?\\n a<eos>Z').input_ids, 'bare': t('ab', add_special_tokens=False).input_ids,
+    'text': t.decode([1, 5, 4, 6, 14, 2]), 'clean': t.decode([1, 5, 4, 6, 14, 2], skip_special_tokens=True),
     'size': len(t), 'eos': t.eos_token_id, 'pad': t.pad_token_id, 'bos': t.bos_token_id, 'stop': g.eos_token_id,
     'chat': t.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)}))";
     let said = ask(&python, script, &[folder.path()]);
     let messages = [Message::new("user", " 1+1 "), Message::new("b", "2")];
     let ours = json!({
-        "ids": tokenizer.encode("12+3=?\n a<eos>Z", true).expect("short"),
+        "ids": tokenizer.encode("12+<think>3=?\n a<eos>Z", true).expect("short"),
         "bare": tokenizer.encode("ab", false).expect("short"),
-        "text": tokenizer.decode(&[1, 5, 6, 14, 2], false).expect("it decodes"),
-        "clean": tokenizer.decode(&[1, 5, 6, 14, 2], true).expect("it decodes"),
+        "text": tokenizer.decode(&[1, 5, 4, 6, 14, 2], false).expect("it decodes"),
+        "clean": tokenizer.decode(&[1, 5, 4, 6, 14, 2], true).expect("it decodes"),
         "size": tokenizer.vocabulary(), "eos": 2, "pad": 0, "bos": 1, "stop": 2,
         "chat": tokenizer.chat_text(&messages, true).expect("a template"),
     });

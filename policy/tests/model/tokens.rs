@@ -88,6 +88,23 @@ fn characters_there_and_back() {
 }
 
 #[test]
+fn words_come_before_characters() {
+    let words = ["<think>", "</think>", "ab"].map(str::to_owned);
+    let tokenizer = Tokenizer::small(&words, "abc<>/think ", None).expect("it is sound");
+    let text = "<think>abca b</think><thin";
+    let tokens = tokenizer.encode(text, false).expect("short");
+    assert_eq!(tokens[..3], [4, 6, 9], "<think>, ab, c");
+    assert_eq!(tokens.len(), 12);
+    assert_eq!(tokenizer.decode(&tokens, true).expect("it decodes"), text, "words are no special tokens");
+    assert_eq!(tokenizer.token("</think>"), Some(5));
+    for (words, alphabet) in [(vec!["a"], "a"), (vec![""], "a"), (vec!["<eos>"], "a"), (vec!["x", "x"], "a")]
+    {
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        assert!(Tokenizer::small(&words, alphabet, None).is_err(), "{words:?}");
+    }
+}
+
+#[test]
 fn characters_of_several_tokens_come_whole() {
     let folder = tempfile::tempdir().expect("room");
     let tokenizer = bytes(folder.path());

@@ -39,7 +39,12 @@ impl Aggregation {
     ///
     /// # Errors
     /// When the batch was not counted in `denominators`.
-    pub fn weights(self, batch: &Batch, denominators: &Denominators, length: Option<u32>) -> Result<Vec<f64>> {
+    pub fn weights(
+        self,
+        batch: &Batch,
+        denominators: &Denominators,
+        length: Option<u32>,
+    ) -> Result<Vec<f64>> {
         let mut weights = vec![0.0; batch.n_tokens()];
         let n_sequences = denominators.n_sequences as f64;
         let longest = length.map_or(denominators.max_length as f64, f64::from);

@@ -14,9 +14,7 @@ fn covariances(batch: &Batch) -> Vec<(usize, f64)> {
     let (advantage, logprob) = (mean(batch.advantages), mean(batch.logprobs));
     batch
         .all_counted()
-        .map(|t| {
-            (t, (f64::from(batch.advantages[t]) - advantage) * (f64::from(batch.logprobs[t]) - logprob))
-        })
+        .map(|t| (t, (f64::from(batch.advantages[t]) - advantage) * (f64::from(batch.logprobs[t]) - logprob)))
         .collect()
 }
 

@@ -80,7 +80,8 @@ pub fn mask_out(mask: &mut [bool], sequences: &[Sequence], out: &[bool]) -> Resu
 /// Whether two texts share a run of `n` words: lower case, words apart by white space, punctuation kept (as open-r1
 /// and s1 look for test items in training data).
 pub fn shares_words(a: &str, b: &str, n: usize) -> bool {
-    let words = |text: &str| -> Vec<String> { text.to_lowercase().split_whitespace().map(str::to_owned).collect() };
+    let words =
+        |text: &str| -> Vec<String> { text.to_lowercase().split_whitespace().map(str::to_owned).collect() };
     let (a, b) = (words(a), words(b));
     if n == 0 {
         return false;

@@ -179,7 +179,10 @@ impl Kl {
             positive("coefficient", self.coefficient)?;
         }
         if self.place == Place::Reward && (self.form != KlForm::K1 || self.straight_through) {
-            return Err(Invalid::setting("form", "expected \"k1\" where the penalty is taken off the reward"));
+            return Err(Invalid::setting(
+                "form",
+                "expected \"k1\" where the penalty is taken off the reward",
+            ));
         }
         if self.at_least_zero && self.place == Place::Loss {
             return Err(Invalid::setting("at_least_zero", "it belongs to a penalty in the reward"));

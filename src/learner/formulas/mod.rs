@@ -1,6 +1,7 @@
-//! Training: what a step of reinforcement learning computes, and the loop that takes it.
+//! What a step of reinforcement learning computes: advantages, losses, penalties and corrections.
 //!
-//! The formulas work on plain slices of numbers; they know no tensor, no device, no clock and no chance.
+//! They work on plain slices of numbers and know no tensor, no device, no clock and no chance. [`objective`] puts them
+//! together; [`advantage`] comes before it and [`controller`] between steps.
 
 pub mod advantage;
 pub mod aggregation;

@@ -37,7 +37,13 @@ pub struct Selection {
 
 impl Default for Selection {
     fn default() -> Self {
-        Self { drop_uniform: true, max_refills: 10, retire_at: None, prioritised: false, pass_rate_band: None }
+        Self {
+            drop_uniform: true,
+            max_refills: 10,
+            retire_at: None,
+            prioritised: false,
+            pass_rate_band: None,
+        }
     }
 }
 
@@ -170,9 +176,8 @@ impl Objective {
                 }
             }
         }
-        let objective: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
-            Invalid::setting(error.path().to_string(), error.inner().to_string())
-        })?;
+        let objective: Self = serde_path_to_error::deserialize(merged)
+            .map_err(|error| Invalid::setting(error.path().to_string(), error.inner().to_string()))?;
         objective.check()?;
         Ok(objective)
     }
@@ -242,8 +247,7 @@ impl Objective {
         batch.check()?;
         let old = if self.mismatch.bypass { rollout(batch)? } else { batch.old.unwrap_or(batch.logprobs) };
         let weights = self.aggregation.weights(batch, denominators, self.length_norm)?;
-        let mut evaluation =
-            Evaluation { by_logprob: vec![0.0; batch.n_tokens()], ..Evaluation::default() };
+        let mut evaluation = Evaluation { by_logprob: vec![0.0; batch.n_tokens()], ..Evaluation::default() };
         let mut gradient = vec![0.0; batch.n_tokens()];
 
         let terms = self.loss.terms(batch, old);
@@ -276,9 +280,7 @@ impl Objective {
         }
 
         if let Some(entropies) = batch.entropies {
-            evaluation
-                .metrics
-                .mean_of("entropy/mean", batch.all_counted().map(|t| f64::from(entropies[t])));
+            evaluation.metrics.mean_of("entropy/mean", batch.all_counted().map(|t| f64::from(entropies[t])));
         }
         if coefficients.entropy > 0.0 {
             let entropies = Entropy::entropies(batch)?;

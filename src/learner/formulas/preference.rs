@@ -90,7 +90,11 @@ impl PairKind {
             }
             Self::NormalisedDpo { beta } => {
                 positive("beta", beta)?;
-                logistic(beta * (chosen / n_chosen - rejected / n_rejected), beta / n_chosen, beta / n_rejected)
+                logistic(
+                    beta * (chosen / n_chosen - rejected / n_rejected),
+                    beta / n_chosen,
+                    beta / n_rejected,
+                )
             }
             Self::Simpo { beta, gamma } => {
                 positive("beta", beta)?;

@@ -16,7 +16,17 @@ use super::objective::{Objective, Selection, Updates};
 
 /// The names of all presets.
 pub const PRESETS: [&str; 11] = [
-    "grpo", "dr_grpo", "dapo", "rloo", "gspo", "cispo", "kimi", "reinforce_pp", "scale_rl", "r1_zero", "prime_rl",
+    "grpo",
+    "dr_grpo",
+    "dapo",
+    "rloo",
+    "gspo",
+    "cispo",
+    "kimi",
+    "reinforce_pp",
+    "scale_rl",
+    "r1_zero",
+    "prime_rl",
 ];
 
 const fn clip(clip_low: f64, clip_high: f64) -> Loss {

@@ -45,8 +45,7 @@ pub fn gspo(batch: &Batch, old: &[f32], low: f64, high: f64, form: Gspo) -> Term
             Gspo::Token => (1.0, 1.0),
         };
         for t in batch.counted(sequence) {
-            let advantage =
-                if form == Gspo::Token { f64::from(batch.advantages[t]) } else { of_sequence };
+            let advantage = if form == Gspo::Token { f64::from(batch.advantages[t]) } else { of_sequence };
             let (free, clipped) = (-ratio * advantage, -bounded * advantage);
             let slope = if clipped > free { 0.0 } else { free * share * inside };
             terms.set(

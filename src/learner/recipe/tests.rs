@@ -28,7 +28,6 @@ fn a_small_recipe_has_all_else_by_default() {
     assert_eq!(recipe.run.folder, Path::new("runs/test"));
     assert_eq!(recipe.train.learning_rate, Some(1e-6));
     assert_eq!(recipe.eval.max_tokens, Some(256));
-    assert!(recipe.train.dynamic_sampling && recipe.train.max_refills == 10);
     let names: Vec<String> =
         recipe.graded_by().unwrap().components().iter().map(|component| component.name.to_string()).collect();
     assert_eq!(names, ["accuracy", "format"], "the environment's own");
@@ -54,7 +53,6 @@ targets = [\"q_proj\", \"down_proj\"]
 [tasks]
 path = \"data.jsonl\"
 columns = { prompt = \"question\", reference = \"answer\", reference_after = \"####\" }
-curriculum = \"pass_rate_band\"
 [tasks.prompt]
 system = \"Be brief.\"
 user = \"Solve: {prompt}\"
@@ -64,7 +62,7 @@ thinking = { max_tokens = 100 }
 [sampling.repetition]
 [train]
 preset = \"dapo\"
-objective = { clip_low = 0.1, kl = { coefficient = 0.01 } }
+objective = { mask_truncated = false, kl = { coefficient = 0.01 } }
 [sft]
 path = \"examples.jsonl\"
 ";
@@ -97,8 +95,6 @@ fn every_fault_names_its_field() {
         ("train.betas=[0.9]", "train.betas: invalid length 1, expected an array of length 2"),
         ("train.betas=[0.9, 1.0]", "train.betas: is [0.9, 1]; it must be two numbers from 0 to below 1"),
         ("train.schedule=cosin", "train.schedule: cannot be `cosin`; did you mean `cosine`?"),
-        ("train.preset=drgrpo", "train.preset: cannot be `drgrpo`; did you mean `dr_grpo`?"),
-        ("train.updates_per_batch=17", "train.updates_per_batch: is 17, but a step has only 16 groups"),
         (
             "tasks.environment=arithmetics",
             "tasks.environment: cannot be `arithmetics`; did you mean `arithmetic`?",
@@ -106,10 +102,6 @@ fn every_fault_names_its_field() {
         ("tasks.levels=[1, 99]", "tasks.levels: arithmetic has no level 99; its levels are 1, "),
         ("tasks.split=validation", "tasks.held_out.split: is the split that is trained on"),
         ("tasks.prompt.text=Question", "tasks.prompt.text: has no `{prompt}` in it"),
-        (
-            "tasks.pass_rate_band=[0.9, 0.1]",
-            "tasks.pass_rate_band: is [0.9, 0.1]; it must be two rising numbers",
-        ),
         ("sampling.group_size=1", "sampling.group_size: is 1: alone, a completion has no others"),
         ("sampling.temperature=0", "sampling.temperature: is 0; it must be a finite number above 0"),
         ("sampling.temperature=0.0", "sampling.temperature: is 0; it must be a finite number above 0"),
@@ -131,6 +123,13 @@ fn every_fault_names_its_field() {
         let found = faults(SMALL, &[set]);
         assert!(found.len() == 1 && found[0].starts_with(said), "{set}: {found:#?}");
     }
+}
+
+#[test]
+fn an_unknown_preset_is_told_with_the_nearest() {
+    let found = faults(SMALL, &["train.preset=drgrpo"]);
+    assert!(found.len() == 1 && found[0].starts_with("train.preset: "), "{found:#?}");
+    assert!(found[0].ends_with("did you mean `dr_grpo`?"), "{found:#?}");
 }
 
 #[test]
@@ -214,14 +213,13 @@ fn fields_are_all_there() {
         "tasks.prompt.system",
         "sampling.thinking.insert",
         "sampling.repetition.times",
-        "train.reference.mix",
         "train.objective",
         "sft.steps",
         "checkpoint.keep",
     ] {
         assert!(fields.iter().any(|known| known == field), "{field} is missing: {fields:#?}");
     }
-    assert!(fields.len() > 70, "{}", fields.len());
+    assert!(fields.len() > 60, "{}", fields.len());
 }
 
 #[test]

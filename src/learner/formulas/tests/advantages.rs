@@ -4,10 +4,10 @@ use graders::advantage::{Estimator, GroupRewards};
 use serde_json::{Value, json};
 
 use super::golden::{all_close, flat, id, rows, section, singles};
-use crate::learner::advantage::{Advantage, Rewarded, TokenEstimator};
-use crate::learner::batch::Sequence;
-use crate::learner::kl::Kl;
-use crate::learner::token_advantage::{
+use crate::learner::formulas::advantage::{Advantage, Rewarded, TokenEstimator};
+use crate::learner::formulas::batch::Sequence;
+use crate::learner::formulas::kl::Kl;
+use crate::learner::formulas::token_advantage::{
     JudgedStep, crpg_reward, gae, process_supervision, returns, whiten,
 };
 
@@ -86,7 +86,8 @@ fn advantages_match_the_vectors() {
             "gdpo" | "reinforce" => by_token(&case, &weights),
             "remax" => {
                 let rewards: Vec<Option<f64>> = flat(&inputs["rewards"]).into_iter().map(Some).collect();
-                let greedy: Vec<Option<f64>> = flat(&inputs["greedy_rewards"]).into_iter().map(Some).collect();
+                let greedy: Vec<Option<f64>> =
+                    flat(&inputs["greedy_rewards"]).into_iter().map(Some).collect();
                 // One prompt each, so that each has the baseline that the case gives.
                 let groups: Vec<_> = rewards
                     .iter()
@@ -114,8 +115,10 @@ fn advantages_match_the_vectors() {
                     .map(|(i, reward)| crpg_reward(reward, feasible[i] > 0.5, log_ratio[i], kl_max))
                     .collect();
                 all_close(rewards.clone(), &expected["regularised_reward"], id);
-                let group =
-                    GroupRewards { rewards: rewards.into_iter().map(Some).collect(), ..GroupRewards::default() };
+                let group = GroupRewards {
+                    rewards: rewards.into_iter().map(Some).collect(),
+                    ..GroupRewards::default()
+                };
                 let advantages = Estimator::DrGrpo {}.advantages(&[group]).unwrap();
                 all_close(advantages[0].iter().map(|a| a.unwrap()), &expected["advantage"], id);
             }
@@ -127,9 +130,8 @@ fn advantages_match_the_vectors() {
 fn rloo_with_penalty(case: &Value) {
     let inputs = &case["inputs"];
     let groups = groups(inputs, &[]);
-    let mask = inputs.get("mask").cloned().unwrap_or_else(|| {
-        super::golden::all()["meta"]["shared"]["mask"].clone()
-    });
+    let mask =
+        inputs.get("mask").cloned().unwrap_or_else(|| super::golden::all()["meta"]["shared"]["mask"].clone());
     let (sequences, mask) = rows(&mask, Some(&inputs["group_ids"]));
     let (logp, reference) = (singles(&inputs["logp"]), singles(&inputs["ref_logp"]));
     let beta = case["params"]["beta"].as_f64().unwrap();
@@ -160,8 +162,7 @@ fn by_token(case: &Value, weights: &[f64]) {
         all_close(returns(&sequences, &mask, &token_rewards, gamma), &expected["returns"], id);
         // The case gives rewards by token: all of it is a penalty on a reward of 0.
         let penalties: Vec<f64> = token_rewards.iter().map(|r| -r).collect();
-        let groups =
-            [GroupRewards { rewards: vec![Some(0.0); sequences.len()], ..GroupRewards::default() }];
+        let groups = [GroupRewards { rewards: vec![Some(0.0); sequences.len()], ..GroupRewards::default() }];
         let step = Rewarded {
             sequences: &sequences,
             mask: &mask,

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::golden::{all_close, arrays, close, flat, id, inputs, section, singles};
 use super::{Arrays, bare, fixed};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::budget::ThinkingBudget;
-use crate::learner::controller::{Controllers, learning_rate_guess, mix_reference};
-use crate::learner::entropy::{AdaptiveEntropy, Entropy};
-use crate::learner::filter;
-use crate::learner::kl::{AdaptiveKl, Kl};
-use crate::learner::loss::Loss;
-use crate::learner::objective::Objective;
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::budget::ThinkingBudget;
+use crate::learner::formulas::controller::{Controllers, learning_rate_guess, mix_reference};
+use crate::learner::formulas::entropy::{AdaptiveEntropy, Entropy};
+use crate::learner::formulas::filter;
+use crate::learner::formulas::kl::{AdaptiveKl, Kl};
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::objective::Objective;
 
 #[test]
 fn controllers_match_the_vectors() {
@@ -38,11 +38,8 @@ fn controllers_match_the_vectors() {
                     min: number("min"),
                     max: number("max"),
                 };
-                let entropy = Entropy {
-                    coefficient: number("init"),
-                    adaptive: Some(adaptive),
-                    ..Entropy::default()
-                };
+                let entropy =
+                    Entropy { coefficient: number("init"), adaptive: Some(adaptive), ..Entropy::default() };
                 let objective = Objective { entropy, ..Objective::default() };
                 let mut controllers = Controllers::new(&objective);
                 let (mut applied, mut after) = (Vec::new(), Vec::new());
@@ -101,7 +98,8 @@ fn filters_match_the_vectors() {
                     .map(|rewards| flat(rewards).into_iter().map(Some).collect())
                     .collect();
                 for (rule, kept) in expected.as_object().unwrap() {
-                    let keeps: &dyn Fn(&[Option<f64>]) -> bool = match rule.split('(').next().unwrap().trim() {
+                    let keeps: &dyn Fn(&[Option<f64>]) -> bool = match rule.split('(').next().unwrap().trim()
+                    {
                         "keep_by_accuracy_DAPO" => &filter::keeps_mixed,
                         "keep_by_std>1e-6" => &|rewards| filter::keeps_spread(rewards, 1e-6),
                         "keep_by_std>0" => &|rewards| filter::keeps_spread(rewards, 0.0),
@@ -137,7 +135,8 @@ fn filters_match_the_vectors() {
                 };
                 let n = inputs["n"].as_u64().unwrap() as usize;
                 let held_out = texts("eval");
-                let shares = |text: &String| held_out.iter().any(|other| filter::shares_words(text, other, n));
+                let shares =
+                    |text: &String| held_out.iter().any(|other| filter::shares_words(text, other, n));
                 let found = texts("train").iter().map(|t| f64::from(u8::from(shares(t)))).collect::<Vec<_>>();
                 all_close(found, &expected["contaminated"], id);
             }

@@ -4,16 +4,16 @@ use graders::advantage::GroupRewards;
 use serde_json::json;
 
 use super::{Arrays, bare, evaluate, every_loss, fixed};
-use crate::learner::advantage::{Advantage, Rewarded};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::batch::{Batch, Denominators, Sequence, broadcast};
-use crate::learner::filter::mask_out;
-use crate::learner::invalid::Invalid;
-use crate::learner::kl::{Kl, KlForm};
-use crate::learner::loss::Loss;
-use crate::learner::mismatch::{Estimate, Level, Mismatch, Mode, Rejection};
-use crate::learner::objective::{Evaluation, Objective};
-use crate::learner::preset::PRESETS;
+use crate::learner::formulas::advantage::{Advantage, Rewarded};
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::batch::{Batch, Denominators, Sequence, broadcast};
+use crate::learner::formulas::filter::mask_out;
+use crate::learner::formulas::invalid::Invalid;
+use crate::learner::formulas::kl::{Kl, KlForm};
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::mismatch::{Estimate, Level, Mismatch, Mode, Rejection};
+use crate::learner::formulas::objective::{Evaluation, Objective};
+use crate::learner::formulas::preset::PRESETS;
 
 fn two_sequences() -> Arrays {
     let mut arrays = Arrays::default();
@@ -43,8 +43,7 @@ fn advantages_without_a_signal_are_exactly_zero() {
     for name in ["grpo", "dr_grpo", "rloo", "opo", "gpg", "passk", "max_rl", "kimi", "gdpo"] {
         let advantage: Advantage = serde_json::from_value(json!(name)).unwrap();
         for groups in [&equal[..], &null, &alone] {
-            let step =
-                Rewarded { sequences: &sequences, mask: &mask, groups, ..Rewarded::default() };
+            let step = Rewarded { sequences: &sequences, mask: &mask, groups, ..Rewarded::default() };
             let tokens = advantage.of_tokens(&step).unwrap();
             assert_eq!(tokens, vec![0.0; 8], "{name}");
         }
@@ -52,8 +51,7 @@ fn advantages_without_a_signal_are_exactly_zero() {
     for name in ["reinforce_plus_plus", "reinforce_plus_plus_baseline", "gdpo_tokens"] {
         let advantage: Advantage = serde_json::from_value(json!(name)).unwrap();
         for groups in [&equal[..], &null] {
-            let step =
-                Rewarded { sequences: &sequences, mask: &mask, groups, ..Rewarded::default() };
+            let step = Rewarded { sequences: &sequences, mask: &mask, groups, ..Rewarded::default() };
             assert_eq!(advantage.of_tokens(&step).unwrap(), vec![0.0; 8], "{name}");
         }
     }
@@ -62,16 +60,13 @@ fn advantages_without_a_signal_are_exactly_zero() {
 #[test]
 fn a_completion_without_a_reward_does_not_shift_the_others() {
     let sequences: Vec<_> = (0..3).map(|i| Sequence { start: i, end: i + 1, group: 0 }).collect();
-    let rewards = |third| GroupRewards { rewards: vec![Some(1.0), Some(0.0), third], ..GroupRewards::default() };
+    let rewards =
+        |third| GroupRewards { rewards: vec![Some(1.0), Some(0.0), third], ..GroupRewards::default() };
     for name in ["reinforce_plus_plus", "reinforce_plus_plus_baseline"] {
         let advantage: Advantage = serde_json::from_value(json!(name)).unwrap();
         let of = |groups: &[GroupRewards], n: usize| {
-            let step = Rewarded {
-                sequences: &sequences[..n],
-                mask: &[true; 3][..n],
-                groups,
-                ..Rewarded::default()
-            };
+            let step =
+                Rewarded { sequences: &sequences[..n], mask: &[true; 3][..n], groups, ..Rewarded::default() };
             advantage.of_tokens(&step).unwrap()
         };
         let with_null = of(&[rewards(None)], 3);
@@ -158,8 +153,7 @@ fn a_number_that_is_none_is_named() {
     assert!(is_finite(&evaluate(&objective, &masked)));
     let group = GroupRewards { rewards: vec![Some(f64::NAN), Some(1.0)], ..GroupRewards::default() };
     let sequences = &arrays.sequences[..];
-    let step =
-        Rewarded { sequences, mask: &arrays.mask, groups: &[group], ..Rewarded::default() };
+    let step = Rewarded { sequences, mask: &arrays.mask, groups: &[group], ..Rewarded::default() };
     let error = Advantage::default().of_tokens(&step).unwrap_err();
     assert!(matches!(error, Invalid::NotFinite { index: 0, .. }), "{error}");
 }

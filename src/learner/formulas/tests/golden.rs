@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::Arrays;
-use crate::learner::batch::Sequence;
+use crate::learner::formulas::batch::Sequence;
 
 /// What the vectors were written for: 32-bit inputs, values within 1e-5 and gradients within 2e-5; these formulas,
 /// which compute in 64 bits, keep to less.
 pub(super) const TOLERANCE: f64 = 1e-6;
 
 pub(super) fn all() -> Value {
-    serde_json::from_str(include_str!("../../../graders/testdata/vectors/vectors.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../graders/testdata/vectors/vectors.json")).unwrap()
 }
 
 /// The cases of a section.
@@ -83,7 +83,7 @@ pub(super) fn rows(mask: &Value, groups: Option<&Value>) -> (Vec<Sequence>, Vec<
 pub(super) fn arrays(inputs: &Value) -> Arrays {
     let (sequences, mask) = rows(&inputs["mask"], Some(&inputs["group_ids"]));
     let advantages =
-        crate::learner::batch::broadcast(&sequences, &flat(&inputs["advantage"])).unwrap();
+        crate::learner::formulas::batch::broadcast(&sequences, &flat(&inputs["advantage"])).unwrap();
     Arrays {
         advantages,
         logprobs: singles(&inputs["logp"]),

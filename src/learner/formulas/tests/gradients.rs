@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 
 use super::{Arrays, bare, evaluate, every_loss, fixed};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::batch::Denominators;
-use crate::learner::critic::value_loss;
-use crate::learner::entropy::Entropy;
-use crate::learner::kl::{Kl, KlForm};
-use crate::learner::loss::Loss;
-use crate::learner::mismatch::{Mismatch, Mode};
-use crate::learner::objective::Objective;
-use crate::learner::preference::{Pair, PairKind};
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::batch::Denominators;
+use crate::learner::formulas::critic::value_loss;
+use crate::learner::formulas::entropy::Entropy;
+use crate::learner::formulas::kl::{Kl, KlForm};
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::mismatch::{Mismatch, Mode};
+use crate::learner::formulas::objective::Objective;
+use crate::learner::formulas::preference::{Pair, PairKind};
 
 /// A batch of a few groups. Log-ratios are multiples of 0.07 off every bound that the tests use, so that no step of a
 /// finite difference crosses an edge of a token's loss.
@@ -26,7 +26,8 @@ pub(super) fn batches() -> impl Strategy<Value = Arrays> {
                     .iter()
                     .map(|(mask, step, old, engine, entropy)| {
                         let now = -old + 0.07 * (*step as f32) + 0.013;
-                        let (engine, reference) = (-old + 0.05 * (*engine as f32), -old + 0.021 - 0.03 * (*engine as f32));
+                        let (engine, reference) =
+                            (-old + 0.05 * (*engine as f32), -old + 0.021 - 0.03 * (*engine as f32));
                         (*mask, [*advantage, now, -old, engine, reference, *entropy])
                     })
                     .collect();
@@ -85,7 +86,11 @@ fn holds_a_weight(loss: &Loss) -> bool {
 fn picks(loss: &Loss) -> bool {
     matches!(
         loss,
-        Loss::ClipCov { .. } | Loss::KlCov { .. } | Loss::Gspo { .. } | Loss::Luspo { .. } | Loss::PrimeRl { .. }
+        Loss::ClipCov { .. }
+            | Loss::KlCov { .. }
+            | Loss::Gspo { .. }
+            | Loss::Luspo { .. }
+            | Loss::PrimeRl { .. }
     )
 }
 
@@ -135,7 +140,8 @@ proptest! {
             let terms = loss.terms(&arrays.batch(), &arrays.old);
             for t in arrays.batch().all_counted() {
                 // GSPO-token's value is the sequence's; its gradient is the value, once for each token.
-                let factor = if matches!(loss, Loss::Gspo { .. }) { 1.0 } else { f64::from(arrays.logprobs[t]) };
+                let by_value = matches!(loss, Loss::Gspo { .. });
+                let factor = if by_value { 1.0 } else { f64::from(arrays.logprobs[t]) };
                 if terms.slopes[t] != 0.0 {
                     prop_assert!((terms.slopes[t] * factor - terms.losses[t]).abs() < 1e-12, "{loss:?}");
                 }
@@ -227,7 +233,8 @@ proptest! {
                     .unwrap()
                     .loss
             };
-            let (by_chosen, by_rejected) = ((at(h, 0.0) - at(-h, 0.0)) / (2.0 * h), (at(0.0, h) - at(0.0, -h)) / (2.0 * h));
+            let by_chosen = (at(h, 0.0) - at(-h, 0.0)) / (2.0 * h);
+            let by_rejected = (at(0.0, h) - at(0.0, -h)) / (2.0 * h);
             prop_assert!((by_chosen - loss.by_chosen).abs() < 1e-6, "{kind:?}: {by_chosen} {}", loss.by_chosen);
             prop_assert!((by_rejected - loss.by_rejected).abs() < 1e-6, "{kind:?}");
         }

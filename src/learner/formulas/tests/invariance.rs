@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::gradients::batches;
 use super::{Arrays, bare, evaluate, every_loss, fixed};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::batch::Denominators;
-use crate::learner::entropy::{Entropy, threshold};
-use crate::learner::kl::Kl;
-use crate::learner::loss::Loss;
-use crate::learner::metrics::Metrics;
-use crate::learner::mismatch::{Estimate, Level, Mismatch, Rejection};
-use crate::learner::objective::Objective;
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::batch::Denominators;
+use crate::learner::formulas::entropy::{Entropy, threshold};
+use crate::learner::formulas::kl::Kl;
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::metrics::Metrics;
+use crate::learner::formulas::mismatch::{Estimate, Level, Mismatch, Rejection};
+use crate::learner::formulas::objective::Objective;
 
 const AGGREGATIONS: [Aggregation; 6] = [
     Aggregation::SeqMeanTokenMean,
@@ -64,7 +64,7 @@ proptest! {
             for aggregation in AGGREGATIONS {
                 let objective = full(loss.clone(), aggregation);
                 let least = threshold(arrays.batch().all_counted().map(|t| arrays.entropies[t]), 0.7);
-                let coefficients = crate::learner::controller::Coefficients {
+                let coefficients = crate::learner::formulas::controller::Coefficients {
                     entropy_threshold: Some(least), ..fixed(&objective)
                 };
                 let size = if ranks(&loss) { n } else { n.div_ceil(cut) };
@@ -80,9 +80,10 @@ proptest! {
                     for (of_part, i) in p.sequences.iter().zip(sequences) {
                         let here = arrays.sequences[*i];
                         for k in 0..of_part.len() {
-                            let (a, b) = (whole.by_logprob[here.start + k], evaluation.by_logprob[of_part.start + k]);
+                            let (before, now) = (here.start + k, of_part.start + k);
+                            let (a, b) = (whole.by_logprob[before], evaluation.by_logprob[now]);
                             prop_assert!(near(f64::from(a), f64::from(b)), "{objective:?}");
-                            let (a, b) = (whole.by_entropy[here.start + k], evaluation.by_entropy[of_part.start + k]);
+                            let (a, b) = (whole.by_entropy[before], evaluation.by_entropy[now]);
                             prop_assert!(near(f64::from(a), f64::from(b)));
                         }
                     }

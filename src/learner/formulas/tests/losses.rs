@@ -4,16 +4,16 @@ use serde_json::{Value, json};
 
 use super::golden::{TOLERANCE, all_close, arrays, close, flat, id, inputs, rows, section, singles};
 use super::{bare, evaluate, fixed};
-use crate::learner::aggregation::Aggregation;
-use crate::learner::batch::Denominators;
-use crate::learner::critic::value_loss;
-use crate::learner::entropy::{Entropy, threshold};
-use crate::learner::kl::Kl;
-use crate::learner::loss::Loss;
-use crate::learner::metrics::Metrics;
-use crate::learner::mismatch::{self, Mismatch, Rejection};
-use crate::learner::objective::Objective;
-use crate::learner::preference::{Pair, PairKind, bradley_terry, supervised};
+use crate::learner::formulas::aggregation::Aggregation;
+use crate::learner::formulas::batch::Denominators;
+use crate::learner::formulas::critic::value_loss;
+use crate::learner::formulas::entropy::{Entropy, threshold};
+use crate::learner::formulas::kl::Kl;
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::metrics::Metrics;
+use crate::learner::formulas::mismatch::{self, Mismatch, Rejection};
+use crate::learner::formulas::objective::Objective;
+use crate::learner::formulas::preference::{Pair, PairKind, bradley_terry, supervised};
 
 /// The loss that a case's id and parameters mean.
 fn loss(id: &str, params: &Value) -> Loss {
@@ -80,7 +80,8 @@ fn policy_losses_match_the_vectors() {
         let mut objective = bare(loss, aggregation);
         objective.length_norm = params.get("L").map(|length| length.as_u64().unwrap() as u32);
         if let Some(beta) = params.get("beta").filter(|_| id.contains("_k3")) {
-            objective.kl = serde_json::from_value(json!({"coefficient": beta, "form": params["kl"]})).unwrap();
+            objective.kl =
+                serde_json::from_value(json!({"coefficient": beta, "form": params["kl"]})).unwrap();
         }
         objective.check().unwrap();
         let arrays = arrays(&inputs);
@@ -104,28 +105,24 @@ fn policy_losses_match_the_vectors() {
                         .map(|s| terms.losses[s.start] * scale(batch.counted(s).count()))
                         .collect();
                     let times: Vec<f64> = sequences().map(|s| terms.losses[s.start]).collect();
-                    let is = |v: &[f64]| {
-                        v.iter().zip(flat(value)).all(|(a, b)| (a - b).abs() <= TOLERANCE)
-                    };
+                    let is = |v: &[f64]| v.iter().zip(flat(value)).all(|(a, b)| (a - b).abs() <= TOLERANCE);
                     assert!(is(&plain) || is(&times), "{place}: {plain:?} or {times:?}, not {value}");
                     continue;
                 }
-                "seq_ratio" | "geo_ratio" => {
-                    sequences()
-                        .map(|s| {
-                            let n = batch.counted(s).count() as f64;
-                            let of = |t: usize| {
-                                let d = f64::from(arrays.logprobs[t]) - f64::from(arrays.old[t]);
-                                match (&objective.loss, batch.sequence_advantage(s)) {
-                                    (Loss::Gmpo { .. }, a) if a > 0.0 => d.min(0.4),
-                                    (Loss::Gmpo { .. }, a) if a < 0.0 => d.max(-0.4),
-                                    _ => d,
-                                }
-                            };
-                            (batch.counted(s).map(of).sum::<f64>() / n).exp()
-                        })
-                        .collect()
-                }
+                "seq_ratio" | "geo_ratio" => sequences()
+                    .map(|s| {
+                        let n = batch.counted(s).count() as f64;
+                        let of = |t: usize| {
+                            let d = f64::from(arrays.logprobs[t]) - f64::from(arrays.old[t]);
+                            match (&objective.loss, batch.sequence_advantage(s)) {
+                                (Loss::Gmpo { .. }, a) if a > 0.0 => d.min(0.4),
+                                (Loss::Gmpo { .. }, a) if a < 0.0 => d.max(-0.4),
+                                _ => d,
+                            }
+                        };
+                        (batch.counted(s).map(of).sum::<f64>() / n).exp()
+                    })
+                    .collect(),
                 "phi" => {
                     // The slope is minus phi times the advantage; where that is 0 the vectors' own value stands.
                     let expected = flat(value);
@@ -192,8 +189,8 @@ fn kimi(case: &Value, inputs: &Value, loss: Loss) {
     }
     let objective = bare(loss, Aggregation::SeqMeanTokenMean);
     let evaluation = evaluate(&objective, &arrays);
-    let squares: f64 =
-        arrays.advantages.iter().step_by(2).map(|a| f64::from(*a).powi(2)).sum::<f64>() / rewards.len() as f64;
+    let squares: f64 = arrays.advantages.iter().step_by(2).map(|a| f64::from(*a).powi(2)).sum::<f64>()
+        / rewards.len() as f64;
     close(squares + 2.0 * tau * evaluation.loss, flat(&expected["squared_loss"])[0], id);
     let slopes = || evaluation.by_logprob.iter().step_by(2).map(|slope| f64::from(*slope));
     all_close(slopes().map(|s| 2.0 * tau * s), &expected["grad_seq_logp"], id);
@@ -217,7 +214,7 @@ fn divergences_match_the_vectors() {
                 if arrays.mask[t] {
                     kl.term(arrays.logprobs[t], arrays.reference[t], arrays.old[t])
                 } else {
-                    Default::default()
+                    crate::learner::formulas::terms::Term::default()
                 }
             })
             .collect();
@@ -250,8 +247,7 @@ fn corrections_for_the_engine_match_the_vectors() {
             let mismatch: Mismatch = serde_json::from_value(config).unwrap();
             mismatch.check().unwrap();
             all_close(mismatch.weights(&batch, &arrays.old, &arrays.rollout), &expected["weights"], id);
-            let objective =
-                Objective { mismatch, ..bare(Loss::default(), Aggregation::TokenMean) };
+            let objective = Objective { mismatch, ..bare(Loss::default(), Aggregation::TokenMean) };
             let evaluation = evaluate(&objective, &arrays);
             close(evaluation.loss, flat(&expected["dapo_loss_weighted"])[0], id);
             all_close(evaluation.by_logprob.iter().map(|g| f64::from(*g)), &expected["grad_logp"], id);
@@ -337,9 +333,9 @@ fn softmax_cases_match_the_vectors() {
                 .zip(&tokens)
                 .zip(slopes)
                 .flat_map(|(((_, _, p), target), slope)| {
-                    p.iter().enumerate().map(move |(v, p)| {
-                        slope * (f64::from(u8::from(v == *target)) - p) / temperature
-                    })
+                    p.iter()
+                        .enumerate()
+                        .map(move |(v, p)| slope * (f64::from(u8::from(v == *target)) - p) / temperature)
                 })
                 .collect()
         };
@@ -359,7 +355,7 @@ fn softmax_cases_match_the_vectors() {
                 };
                 arrays.push(0, &(0..tokens.len()).map(token).collect::<Vec<_>>());
                 let objective = bare(Loss::default(), Aggregation::TokenMean);
-                let batch = crate::learner::batch::Batch { old: None, ..arrays.batch() };
+                let batch = crate::learner::formulas::batch::Batch { old: None, ..arrays.batch() };
                 let evaluation =
                     objective.evaluate(&batch, &arrays.denominators(), &fixed(&objective)).unwrap();
                 close(evaluation.loss, flat(&expected["loss"])[0], id);

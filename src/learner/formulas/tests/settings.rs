@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::learner::advantage::Advantage;
-use crate::learner::loss::Loss;
-use crate::learner::metrics::Metrics;
-use crate::learner::objective::Objective;
-use crate::learner::preset::PRESETS;
+use crate::learner::formulas::advantage::Advantage;
+use crate::learner::formulas::loss::Loss;
+use crate::learner::formulas::metrics::Metrics;
+use crate::learner::formulas::objective::Objective;
+use crate::learner::formulas::preset::PRESETS;
 
 #[test]
 fn presets_are_sound_and_survive_being_written() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::golden::section;
-use crate::learner::kl::Kl;
+use crate::learner::formulas::kl::Kl;
 
 /// A sequence of numbers that looks random (SplitMix64), as pairs of a normal distribution.
 struct Normal(u64);

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::golden::{all_close, flat, id, section};
 use super::{Arrays, bare, fixed};
-use crate::learner::advantage::{Advantage, Rewarded};
-use crate::learner::loss::Loss;
+use crate::learner::formulas::advantage::{Advantage, Rewarded};
+use crate::learner::formulas::loss::Loss;
 
 /// Below this a gradient is what is left of sums of 32-bit numbers about 1.
 const ROUNDING: f64 = 5e-8;
@@ -107,9 +107,8 @@ fn a_bandit_learns_as_the_vectors_say() {
             let mut losses = Vec::new();
             for _ in 0..params["inner_updates"].as_u64().unwrap() {
                 arrays.logprobs = actions.iter().map(|a| logprob(&logits, *a)).collect();
-                let evaluation = objective
-                    .evaluate(&arrays.batch(), &arrays.denominators(), &fixed(&objective))
-                    .unwrap();
+                let evaluation =
+                    objective.evaluate(&arrays.batch(), &arrays.denominators(), &fixed(&objective)).unwrap();
                 losses.push(evaluation.loss);
                 let mut gradient = to_logits(&logits, &actions, &evaluation.by_logprob);
                 // An arm that was not drawn has no gradient; what 32-bit slopes leave of it would be blown up by
@@ -127,7 +126,10 @@ fn a_bandit_learns_as_the_vectors_say() {
                 ("expected_reward_after", vec![expected_reward]),
             ] {
                 for (actual, expected) in values.iter().zip(flat(&step[name])) {
-                    assert!((actual - expected).abs() < tolerance, "{place} {name}: {actual}, not {expected}");
+                    assert!(
+                        (actual - expected).abs() < tolerance,
+                        "{place} {name}: {actual}, not {expected}"
+                    );
                 }
             }
         }
