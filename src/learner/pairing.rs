@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn the_best_stands_against_the_worst() {
         let group = |rewards: &[Option<f64>]| rewards.iter().map(|r| graded(5, *r)).collect::<Vec<_>>();
-        let rows: [(&[Option<f64>], Option<(usize, usize)>); 6] = [
+        type Row = (&'static [Option<f64>], Option<(usize, usize)>);
+        let rows: [Row; 6] = [
             (&[Some(0.0), Some(1.0), Some(0.5)], Some((1, 0))),
             (&[Some(1.0), Some(1.0), None], None),
             (&[None, None], None),
