@@ -5,12 +5,19 @@
 //! while it runs, in the words of `metrics.rs`; `record.rs` writes that down, `plot.rs` and `summary.rs` say what came
 //! of it; `folder.rs` and `checkpoint.rs` are the run on disk. Nothing here prints, serves or stores: the command line
 //! does.
+//!
+//! Beside the loop stand trainers that share its policy, formulas and optimiser: `sft.rs` on examples (`rejection.rs`
+//! chooses them), `dpo.rs` and `reward_model.rs` on pairs (`pairing.rs` makes them), `ppo.rs` with a critic.
 
 pub mod checkpoint;
 mod collect;
 mod completion;
+pub mod dpo;
 pub mod error;
 pub mod evaluate;
+pub mod example;
+#[cfg(test)]
+mod fixtures;
 pub mod folder;
 pub mod formulas;
 pub mod hooks;
@@ -18,11 +25,17 @@ mod learner;
 pub mod metrics;
 pub mod micro_batch;
 mod model;
+pub mod pairing;
 pub mod plot;
+pub mod ppo;
 mod prompts;
 pub mod recipe;
 pub mod record;
+pub mod rejection;
+pub mod reward_model;
+pub mod scalar_head;
 pub mod score;
+pub mod sft;
 pub mod step;
 mod summary_of_step;
 pub mod summary;
