@@ -91,7 +91,8 @@ pub fn generate(asked: &Asked, each: &mut dyn FnMut(usize, &str)) -> Result<()> 
     let opened = model::folder(&model::of_checkpoint(&asked.model), &device)?;
     let tokenizer = Arc::new(opened.tokenizer);
     let sampling = asked.sampling.sampling(&tokenizer)?;
-    let template = PromptRecipe { text: (!asked.chat).then(|| "{prompt}".to_owned()), ..PromptRecipe::default() };
+    let template =
+        PromptRecipe { text: (!asked.chat).then(|| "{prompt}".to_owned()), ..PromptRecipe::default() };
     let context = opened.policy.config.max_position_embeddings;
     let prompter = Prompter::new(Arc::clone(&tokenizer), template, context, sampling.max_tokens)?;
     let mut prompts = Vec::with_capacity(asked.prompts.len());

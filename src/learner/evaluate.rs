@@ -87,7 +87,8 @@ fn summarize(scored: Vec<Scored>, rubric: &Rubric) -> Evaluation {
     evaluation.truncated /= n_rollouts.max(1) as f64;
     let n = by_task.len().max(1) as f64;
     evaluation.accuracy = by_task.iter().sum::<f64>() / n;
-    let variance = by_task.iter().map(|rate| (rate - evaluation.accuracy).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let variance =
+        by_task.iter().map(|rate| (rate - evaluation.accuracy).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     evaluation.accuracy_error = (variance / n).sqrt();
     for component in rubric.components() {
         let scores: Vec<f64> =
@@ -135,8 +136,7 @@ impl Evaluation {
         let accuracy = accuracy_component(subject.rubric);
         let sample = |scored: &Scored| {
             let rollout = scored.group.rollouts.first()?;
-            let score =
-                accuracy.as_deref().and_then(|name| scored.scores(name).first().copied().flatten());
+            let score = accuracy.as_deref().and_then(|name| scored.scores(name).first().copied().flatten());
             let task = &scored.group.prompt.task;
             Some(Sample {
                 step: subject.step,

@@ -15,22 +15,22 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::collect::Collected;
 use super::completion::engine;
-use super::formulas::controller::Controllers;
 use super::error::{LearnerError, Result};
 use super::evaluate::{Subject, evaluate};
 use super::folder::RunFolder;
-use super::hooks::{Hooks, JudgedGroup};
+use super::formulas::controller::Controllers;
 use super::formulas::metrics::Metrics;
+use super::formulas::objective::Objective;
+use super::hooks::{Hooks, JudgedGroup};
 use super::metrics::{Seconds, StepMetrics};
 use super::model;
-use super::formulas::objective::Objective;
 use super::prompts::Prompter;
 use super::recipe::Recipe;
 use super::score::{Scored, Scorer, accuracy_component};
-use super::warm_start;
 use super::step::Step;
 use super::supply::{Supply, SupplyState};
 use super::update::Updated;
+use super::warm_start;
 use crate::judge::Judge;
 use crate::rollout::{NativeEngine, Prompt, RolloutEngine, SampleRequest, seed};
 
@@ -119,7 +119,8 @@ impl<'a> Learner<'a> {
         let (policy, tokenizer) = (opened.policy, Arc::new(opened.tokenizer));
         let objective = recipe.train.objective()?;
         let rubric = Arc::new(recipe.graded()?);
-        let (mut supply, held_out) = Supply::open(&recipe.tasks, &objective.selection, recipe.run.seed, recipe.eval.n_tasks)?;
+        let (mut supply, held_out) =
+            Supply::open(&recipe.tasks, &objective.selection, recipe.run.seed, recipe.eval.n_tasks)?;
         let sampling = recipe.sampling.sampling(&tokenizer)?;
         let eval_sampling = recipe.eval.sampling(&sampling);
         let longest = sampling.max_tokens.max(eval_sampling.max_tokens);
@@ -151,7 +152,9 @@ impl<'a> Learner<'a> {
         )?;
         let mut reference = match objective.kl.needs_reference() {
             // The base of an adapter is the policy it began as, for nothing.
-            true if recipe.model.lora.is_some() && objective.kl.refresh.every == 0 => Some(policy.without_adapter()),
+            true if recipe.model.lora.is_some() && objective.kl.refresh.every == 0 => {
+                Some(policy.without_adapter())
+            }
             true => Some(policy.frozen_copy()?),
             false => None,
         };
@@ -169,11 +172,14 @@ impl<'a> Learner<'a> {
                 )));
             }
             model::load_optimizer(&mut optimizer, state.optimizer_steps, &checkpoint.folder, &policy.device)?;
-            if objective.kl.refresh.every > 0 && let Some(reference) = &mut reference {
+            if objective.kl.refresh.every > 0
+                && let Some(reference) = &mut reference
+            {
                 *reference = model::load_reference(&policy, &checkpoint.folder)?;
             }
             supply.restore(state.supply);
-            (controllers, latched, schedule_metrics) = (state.controllers, state.latched, state.schedule_metrics);
+            (controllers, latched, schedule_metrics) =
+                (state.controllers, state.latched, state.schedule_metrics);
             step = checkpoint.step;
         }
         let mut engine = engine(&policy, &tokenizer, recipe.sampling.max_sequences);
@@ -209,7 +215,14 @@ impl<'a> Learner<'a> {
     pub(super) fn warm_start(&mut self, hooks: &mut dyn Hooks) -> Result<()> {
         let Some(recipe) = &self.recipe.sft else { return Ok(()) };
         let examples = warm_start::examples(recipe, &self.supply, &self.prompter, &self.tokenizer)?;
-        warm_start::imitate(&self.policy, &mut self.optimizer, &mut self.gradients, &examples, self.recipe, hooks)?;
+        warm_start::imitate(
+            &self.policy,
+            &mut self.optimizer,
+            &mut self.gradients,
+            &examples,
+            self.recipe,
+            hooks,
+        )?;
         // What it remembers of imitation says nothing about what follows.
         self.optimizer.reset()?;
         if self.objective.kl.needs_reference() && self.recipe.model.lora.is_none() {
@@ -253,7 +266,8 @@ impl<'a> Learner<'a> {
         let sampling = Sampling { temperature: 0.0, ..self.sampling.clone() };
         let draws = seed(self.recipe.run.seed, self.step, DRAWS_OF_GREEDY, 0);
         let mut scorer = Scorer::new(judge, Arc::clone(&self.rubric), weights.to_vec());
-        self.engine.sample(&SampleRequest::new(&prompts, 1, &sampling, draws), &mut |group| scorer.submit(group))?;
+        self.engine
+            .sample(&SampleRequest::new(&prompts, 1, &sampling, draws), &mut |group| scorer.submit(group))?;
         Ok(Some(scorer.finish().iter().map(|scored| scored.totals().first().copied().flatten()).collect()))
     }
 
@@ -371,10 +385,8 @@ impl<'a> Learner<'a> {
 
     /// How it ended.
     pub(super) fn outcome(&self, stopped: bool) -> Result<Outcome> {
-        let checkpoint = self
-            .last_checkpoint
-            .clone()
-            .ok_or_else(|| LearnerError::other("no checkpoint was written"))?;
+        let checkpoint =
+            self.last_checkpoint.clone().ok_or_else(|| LearnerError::other("no checkpoint was written"))?;
         Ok(Outcome { step: self.step, stopped, checkpoint })
     }
 

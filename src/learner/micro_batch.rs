@@ -72,17 +72,16 @@ mod tests {
     use crate::rollout::{Group, Prompt, ScriptedEngine};
 
     fn scored(index: usize, prompt: usize, lengths: &[usize]) -> Scored {
-        let rollouts = lengths
-            .iter()
-            .map(|n| ScriptedEngine::rollout(vec![1; *n], Completion::new("x")))
-            .collect();
+        let rollouts =
+            lengths.iter().map(|n| ScriptedEngine::rollout(vec![1; *n], Completion::new("x"))).collect();
         let prompt = Prompt { task: Arc::new(Task::default()), tokens: vec![2; prompt].into() };
         Scored { group: Group { index, prompt, rollouts }, rewards: Ok(Vec::new()) }
     }
 
     #[test]
     fn every_rollout_is_in_one_batch_and_no_batch_is_too_large() {
-        let groups = [scored(0, 3, &[4, 5, 6]), scored(1, 2, &[40]), scored(2, 3, &[1, 2]), scored(3, 1, &[9; 7])];
+        let groups =
+            [scored(0, 3, &[4, 5, 6]), scored(1, 2, &[40]), scored(2, 3, &[1, 2]), scored(3, 1, &[9; 7])];
         let chosen: Vec<(usize, usize)> = groups
             .iter()
             .enumerate()
@@ -95,7 +94,8 @@ mod tests {
             for batch in &batches {
                 batch.packed.check(10, 100).expect("sound");
                 assert!(batch.packed.n_tokens() <= most || batch.rollouts.len() == 1);
-                let n: usize = batch.rollouts.iter().map(|&(g, i)| groups[g].group.rollouts[i].tokens.len()).sum();
+                let n: usize =
+                    batch.rollouts.iter().map(|&(g, i)| groups[g].group.rollouts[i].tokens.len()).sum();
                 assert_eq!(batch.packed.n_scored(), n);
             }
         }

@@ -99,7 +99,8 @@ impl Prompter {
                 }
                 let messages: std::result::Result<Vec<Message>, _> =
                     messages.iter().map(|message| serde_json::from_value(message.clone())).collect();
-                messages.map_err(|error| LearnerError::other(format!("a message of a task's prompt: {error}")))?
+                messages
+                    .map_err(|error| LearnerError::other(format!("a message of a task's prompt: {error}")))?
             }
         };
         let has_system = messages.first().is_some_and(|message| message.role == "system");

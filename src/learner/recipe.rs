@@ -178,8 +178,7 @@ impl Recipe {
     /// # Errors
     /// Never for a recipe that was read.
     pub fn graded(&self) -> super::error::Result<graders::Rubric> {
-        self.graded_by()
-            .map_err(|(field, message)| super::LearnerError::other(format!("{field}: {message}")))
+        self.graded_by().map_err(|(field, message)| super::LearnerError::other(format!("{field}: {message}")))
     }
 
     /// The same, with what is wrong by its field.

@@ -150,7 +150,10 @@ impl Step {
     }
 
     /// The rewards of the groups as estimators take them.
-    pub(super) fn rewards(&self, components: &[(std::sync::Arc<str>, f64)]) -> Vec<graders::advantage::GroupRewards> {
+    pub(super) fn rewards(
+        &self,
+        components: &[(std::sync::Arc<str>, f64)],
+    ) -> Vec<graders::advantage::GroupRewards> {
         self.scored.iter().map(|scored| scored.for_advantage(components)).collect()
     }
 

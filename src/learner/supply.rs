@@ -199,7 +199,8 @@ impl Tasks {
                 n: (n > 0).then_some(n as u64),
             }),
             TaskSource::DataSet { path, columns } => {
-                let fault = |error: &dyn std::fmt::Display| SupplyError::new(format!("{}: {error}", path.display()));
+                let fault =
+                    |error: &dyn std::fmt::Display| SupplyError::new(format!("{}: {error}", path.display()));
                 let mut reader = TaskReader::open(path).map_err(|error| fault(&error))?;
                 if let Some(columns) = columns {
                     reader = reader.with_columns(columns.clone());

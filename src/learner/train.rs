@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use super::collect::Collector;
 use super::error::Result;
-use super::hooks::Hooks;
 use super::formulas::kl::Place;
+use super::hooks::Hooks;
 use super::learner::Learner;
 use super::step::Step;
 use super::update::{UpdateSettings, update};
@@ -109,7 +109,8 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
         let update_time = updating.elapsed();
 
         // Record.
-        let metrics = learner.metrics(&step, &collected, &updated, settings.learning_rate, clock, update_time);
+        let metrics =
+            learner.metrics(&step, &collected, &updated, settings.learning_rate, clock, update_time);
         learner.remember(&metrics);
         hooks.on_groups(number, &learner.judged(&step, &collected))?;
         hooks.on_step(&metrics)?;

@@ -2,11 +2,11 @@
 
 use policy::{Gradients, Policy, TokenGradients};
 
-use super::formulas::controller::Coefficients;
 use super::error::{LearnerError, Result};
+use super::formulas::controller::Coefficients;
 use super::formulas::metrics::Metrics;
-use super::micro_batch::micro_batches;
 use super::formulas::objective::Objective;
+use super::micro_batch::micro_batches;
 use super::step::Step;
 use policy::optimizer::AdamW;
 

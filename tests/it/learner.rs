@@ -101,7 +101,11 @@ fn files(outcome: &Outcome) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn a_run_that_stopped_goes_on_bit_for_bit() {
-    for sets in [&[][..], &["train.preset=grpo", "model.lora={rank=2, alpha=4}"], &["train.preset=kimi", "tasks.n_tasks=16"]] {
+    for sets in [
+        &[][..],
+        &["train.preset=grpo", "model.lora={rank=2, alpha=4}"],
+        &["train.preset=kimi", "tasks.n_tasks=16"],
+    ] {
         let recipe = recipe(sets);
         let folder = tempfile::tempdir().expect("a folder");
         let mut whole = Told::default();

@@ -168,7 +168,16 @@ fn no_part_knows_what_it_must_not() {
             wrong.extend(trespasses(text, forbidden).into_iter().map(|what| format!("{path}: {what}")));
         }
     }
-    for place in ["src/judge.rs", "src/learner/", "src/rollout/", "src/store/", "src/server/", "graders/src/", "policy/src/", "sandboxes/src/"] {
+    for place in [
+        "src/judge.rs",
+        "src/learner/",
+        "src/rollout/",
+        "src/store/",
+        "src/server/",
+        "graders/src/",
+        "policy/src/",
+        "sandboxes/src/",
+    ] {
         assert!(sources.keys().any(|path| path.starts_with(place)), "{place} has moved; so must its rule");
     }
     assert!(wrong.is_empty(), "see the table of imports in ARCHITECTURE.md:\n{}", wrong.join("\n"));
@@ -287,7 +296,9 @@ fn every_dependency_has_its_reason() {
         .collect();
     let unnamed: Vec<&String> = dependencies
         .iter()
-        .filter(|name| !["graders", "policy", "sandboxes"].contains(&name.as_str()) && !named.contains(name.as_str()))
+        .filter(|name| {
+            !["graders", "policy", "sandboxes"].contains(&name.as_str()) && !named.contains(name.as_str())
+        })
         .collect();
     assert!(
         unnamed.is_empty(),
