@@ -1,7 +1,7 @@
 //! Attention of new tokens to the cells before them.
 //!
-//! Tokens that see the same prompt are taken together, so that each page of the prompt is read once for all of them.
-//! Each row's sums run over the pages in order, whoever is beside it.
+//! Tokens that see the same prompt are taken together, so that each page of the prompt is read once for all of
+//! them. Each row's sums run over the pages in order, whoever is beside it.
 
 use super::cache::{Geometry, PAGE, Page};
 use super::elementwise::{exponentials, largest, scale};

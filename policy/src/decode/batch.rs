@@ -23,8 +23,8 @@ pub(crate) trait Engine {
     /// What is kept for a sequence.
     type Cells;
 
-    /// Whether there is room for a sequence of at most `max_tokens` tokens after a prompt of `prompt` tokens, which
-    /// is to be computed when it is `new`. If so the room is theirs.
+    /// Whether there is room for a sequence of at most `max_tokens` tokens after a prompt of `prompt` tokens,
+    /// which is to be computed when it is `new`. If so the room is theirs.
     fn reserve(&mut self, prompt: usize, new: bool, max_tokens: usize) -> bool;
 
     /// Computes prompts. Their order is kept.
@@ -80,8 +80,8 @@ pub(crate) fn check(
         }
         if let Some(token) = prompt.tokens.iter().find(|token| **token as usize >= config.vocab_size) {
             return Err(PolicyError::input(format!(
-                "prompt {i} has the token {token}, which is not in the vocabulary of {}; is this the model's own \
-                 tokenizer?",
+                "prompt {i} has the token {token}, which is not in the vocabulary of {}; is this the model's \
+                 own tokenizer?",
                 config.vocab_size
             )));
         }
