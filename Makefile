@@ -1,5 +1,6 @@
-# The two commands that set everything up on a fresh Debian or Ubuntu machine with Rust:
+# The commands that set everything up on a fresh Debian or Ubuntu machine with Rust:
 #   make run     builds, starts the server on an embedded database, grades a sample
+#   make train   builds, trains a tiny model by verifiable rewards
 #   make test    builds and runs every test
 # Build results go outside the clone, so that a new clone is built quickly.
 
@@ -13,12 +14,18 @@ TEST_PACKAGES := postgresql
 # Fetches the packages of two of the sandbox's guests.
 GUEST_PACKAGES := npm
 
-.PHONY: run test bench soak lint docs fuzz packages test-packages guest-packages
+.PHONY: run train test bench soak lint docs fuzz packages test-packages guest-packages
 
 run: packages
 	$(CARGO) build --release --locked
 	$(CARGO_TARGET_DIR)/release/gavel sandbox install python || echo "Code will not be judged; all else will."
 	$(CARGO_TARGET_DIR)/release/gavel serve --sample
+
+# A tiny random model learns arithmetic from verifiable rewards; docs/TRAINING.md says more.
+RECIPE ?= recipes/quickstart.toml
+train: packages
+	$(CARGO) build --release --locked
+	$(CARGO_TARGET_DIR)/release/gavel train $(RECIPE)
 
 # The guests are compiled once, into the user's cache folder; the tests look for them there.
 test: packages test-packages guest-packages

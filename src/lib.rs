@@ -7,6 +7,10 @@ pub mod cli;
 pub mod config;
 pub mod guests;
 pub mod judge;
+#[cfg(feature = "learner")]
+pub mod learner;
+#[cfg(feature = "learner")]
+pub mod rollout;
 pub mod server;
 pub mod store;
 pub mod tasks;

@@ -3,7 +3,7 @@
 //! Each estimator compares a completion with the others of its group. A completion without a reward is left
 //! out of every statistic and has no advantage; a group whose rewards are all equal has the advantage 0.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config;
@@ -11,7 +11,7 @@ use crate::error::ConfigError;
 use crate::statistics::{mean, standard_deviation, standard_scores};
 
 /// An advantage estimator with its parameters.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Estimator {
     /// `(R - mean) / (std + eps)` (GRPO, arXiv:2402.03300, section 4.1).
@@ -73,7 +73,7 @@ pub enum Estimator {
 }
 
 /// Whose standard deviation divides an advantage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// The group's.
@@ -304,8 +304,8 @@ fn gdpo(groups: &[GroupRewards], ddof: usize, eps: f64) -> Vec<Vec<Option<f64>>>
         .collect()
 }
 
-/// The weighted sum of the components' scores, each normalised within the group.
-pub(crate) fn group_normalised(group: &GroupRewards, ddof: usize, eps: f64) -> Vec<Option<f64>> {
+/// The weighted sum of the components' scores, each normalised within the group; `None` where there is no reward.
+pub fn group_normalised(group: &GroupRewards, ddof: usize, eps: f64) -> Vec<Option<f64>> {
     let mut sums: Vec<Option<f64>> = group.rewards.iter().map(|reward| reward.map(|_| 0.0)).collect();
     for (weight, scores) in &group.components {
         let judged: Vec<_> =

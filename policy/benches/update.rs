@@ -231,32 +231,35 @@ fn throughput() -> (f64, f64) {
     (flops / best, flops * f64::from(repeats) / (cpu() - cpu_start) * 1e3)
 }
 
-fn torch(shape: &Shape, python: &str) -> Option<[f64; 4]> {
+/// Milliseconds of a step and of its processor time, and megabytes that it added.
+fn torch(shape: &Shape, python: &str, decoder: &str) -> Option<[f64; 3]> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/torch_update.py");
     let mut command = Command::new(python);
-    command.arg(script);
+    command.arg(script).args(["--decoder", decoder]);
     for (name, value) in [
         ("hidden", shape.hidden),
         ("layers", shape.layers),
         ("heads", shape.heads),
-        ("kv_heads", shape.kv_heads),
-        ("width", shape.width),
-        ("vocabulary", shape.vocabulary),
+        ("kv-heads", shape.kv_heads),
+        ("intermediate", shape.width),
+        ("vocab", shape.vocabulary),
         ("batch", shape.batch),
         ("length", shape.length),
         ("threads", rayon::current_num_threads()),
-        ("iterations", 10),
+        ("rounds", 10),
     ] {
         command.arg(format!("--{name}")).arg(value.to_string());
     }
     let output = command.output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let Ok(numbers) = numbers.try_into() else {
+    let found = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|found| {
+        let number = |name: &str| found.get(name)?.as_f64();
+        Some([number("total_ms")?, number("cpu_ms")?, number("peak_rss_growth_mb")?])
+    });
+    if found.is_none() {
         println!("    PyTorch failed: {}", String::from_utf8_lossy(&output.stderr));
-        return None;
-    };
-    Some(numbers)
+    }
+    found
 }
 
 fn step(name: &str, shape: &Shape, iterations: usize) {
@@ -276,19 +279,20 @@ fn step(name: &str, shape: &Shape, iterations: usize) {
         100.0 * ours.flops / (ours.cpu / 1e3) / peak_cpu,
         peak_cpu / 1e9
     );
-    if let Ok(python) = std::env::var("GAVEL_PYTHON")
-        && let Some([milliseconds, cpu, before, after]) = torch(shape, &python)
-    {
+    let Ok(python) = std::env::var("GAVEL_PYTHON") else { return };
+    // The usual model, and the leanest that eager PyTorch allows.
+    for decoder in ["transformers", "plain"] {
+        let Some([milliseconds, cpu, added]) = torch(shape, &python, decoder) else { return };
         let again = measure(shape, &Options::default(), iterations);
         let ours_ms = ours.milliseconds.min(again.milliseconds);
         println!(
-            "    PyTorch {milliseconds:.1} ms ({cpu:.0} of processor time), {:.0} tokens/s, {after:.0} MB resident ({before:.0} before the \
-             model); ours again {:.1} ms: {:.2} times as fast ({:.2} by processor time), {:.2} of its added memory",
+            "    PyTorch ({decoder}) {milliseconds:.1} ms ({cpu:.0} of processor time), {:.0} tokens/s, {added:.0} MB \
+             added; ours again {:.1} ms: {:.2} times as fast ({:.2} by processor time), {:.2} of its added memory",
             tokens / milliseconds * 1e3,
             again.milliseconds,
             milliseconds / ours_ms,
             cpu / ours.cpu.min(again.cpu),
-            ours.megabytes / (after - before)
+            ours.megabytes / added
         );
     }
 }

@@ -483,3 +483,68 @@ impl<'a> Pass<'a> {
         Ok(Tensor::cat(&parts, 0)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::lora::{self, LoraConfig};
+    use crate::policy::Policy;
+    use crate::sizes::Sizes;
+    use crate::weights::Adapter;
+
+    fn numbers(value: &Value) -> Vec<f32> {
+        let rows = value.as_array().expect("rows").iter().flat_map(|row| row.as_array().expect("a row"));
+        rows.map(|value| value.as_f64().expect("a number") as f32).collect()
+    }
+
+    fn tensor(value: &Value) -> Tensor {
+        let rows = value.as_array().expect("rows").len();
+        let values = numbers(value);
+        let columns = values.len() / rows;
+        Tensor::from_vec(values, (rows, columns), &Device::Cpu).expect("it fits")
+    }
+
+    fn close(name: &str, got: &Tensor, want: &Value) {
+        let got: Vec<f32> = got.flatten_all().expect("a list").to_vec1().expect("on the CPU");
+        let want = numbers(want);
+        assert_eq!(got.len(), want.len(), "{name}");
+        for (got, want) in got.iter().zip(&want) {
+            assert!((got - want).abs() < 2e-5 * want.abs().max(1.0), "{name}: {got} and not {want}");
+        }
+    }
+
+    #[test]
+    fn an_adapted_matrix_gives_what_peft_gives() {
+        let row: Value = serde_json::from_str(include_str!("../testdata/lora_linear.json")).expect("JSON");
+        let var = |name: &str| Var::from_tensor(&tensor(&row["inputs"][name])).expect("room");
+        let adapter =
+            Adapter { a: var("A"), b: var("B"), scale: row["params"]["scale"].as_f64().expect("set") };
+        let linear = Linear { weight: var("W"), bias: None, adapter: Some(adapter.clone()) };
+
+        // Any model will do; it lends its pass.
+        let config = ModelConfig::from_sizes(&Sizes::default(), 8).expect("they fit");
+        let mut policy = Policy::random(config, 0, &Device::Cpu).expect("room");
+        lora::add(&mut policy, &LoraConfig::default(), 0).expect("it has none");
+        let mut packed = Packed::default();
+        packed.push(&[1, 2], 1).expect("a sequence");
+        let pass =
+            Pass::new(&policy.config, &policy.weights, &packed, &policy.options, true).expect("it fits");
+
+        let x = tensor(&row["inputs"]["x"]);
+        let y = pass.linear(&linear, &x, true).expect("it fits");
+        close("y", &y, &row["expected"]["y"]);
+        let surrogate = (&y * tensor(&row["inputs"]["grad_y"])).expect("it fits").sum_all().expect("it fits");
+        let store = surrogate.backward().expect("it fits");
+        close("A", store.get(&adapter.a).expect("trained"), &row["expected"]["grad_A"]);
+        close("B", store.get(&adapter.b).expect("trained"), &row["expected"]["grad_B"]);
+        assert!(store.get(&linear.weight).is_none(), "what is not trained costs nothing");
+
+        for layer in &mut policy.weights.layers {
+            layer.q = linear.clone();
+        }
+        let merged = lora::merged(&policy).expect("it fits");
+        close("merged", &merged.weights.layers[0].q.weight, &row["expected"]["merged_W"]);
+    }
+}

@@ -8,12 +8,15 @@
 //! Letters in comments: N packed tokens, M scored tokens, H hidden width, F width of the feed-forward part, V
 //! vocabulary, D width of a head, L layers.
 
+pub mod chat;
 pub mod config;
+pub mod decode;
 pub mod device;
 pub mod error;
 pub mod fused;
 pub mod gradients;
 pub mod graph;
+pub mod hub;
 pub mod load;
 pub mod lora;
 pub mod optimizer;
@@ -23,9 +26,12 @@ pub mod random;
 pub mod save;
 pub mod schedule;
 pub mod sizes;
+pub mod stream;
 pub mod tensors;
+pub mod tokenizer;
 pub mod weights;
 
+pub use self::chat::{ChatTemplate, Message};
 pub use self::config::ModelConfig;
 pub use self::error::PolicyError;
 pub use self::gradients::Gradients;
@@ -36,4 +42,6 @@ pub use self::policy::Policy;
 pub use self::save::SaveOptions;
 pub use self::schedule::{Decay, Schedule};
 pub use self::sizes::Sizes;
+pub use self::stream::TextStream;
+pub use self::tokenizer::Tokenizer;
 pub use self::weights::{Adapter, Layer, Linear, Weights};

@@ -5,13 +5,26 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod doctor;
+#[cfg(feature = "learner")]
+mod eval;
 mod explain;
+#[cfg(feature = "learner")]
+mod generate;
 mod grade;
 mod keys;
 mod sample;
 mod sandbox;
 mod serve;
 mod tasks;
+#[cfg(feature = "learner")]
+mod train;
+#[cfg(not(feature = "learner"))]
+mod without_learner;
+
+#[cfg(not(feature = "learner"))]
+use self::without_learner::{WithoutLearner as Eval, WithoutLearner as Generate, WithoutLearner as Train};
+#[cfg(feature = "learner")]
+use self::{eval::Eval, generate::Generate, train::Train};
 
 /// Verifiable rewards for reinforcement learning on language models.
 #[derive(Debug, Parser)]
@@ -31,6 +44,10 @@ enum Command {
     Explain(explain::Explain),
     /// Make tasks, and completions of them for trying things out.
     Tasks(tasks::Tasks),
+    // Its description stands at its arguments, as those of the two after it.
+    Train(Train),
+    Sample(Generate),
+    Eval(Eval),
     /// Install, list and try the guests that run programs.
     Sandbox(sandbox::Sandbox),
     /// Make, list and revoke the keys that let callers in.
@@ -50,6 +67,9 @@ impl Cli {
             Command::Grade(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Tasks(command) => command.run(),
+            Command::Train(command) => command.run(),
+            Command::Sample(command) => command.run(),
+            Command::Eval(command) => command.run(),
             Command::Sandbox(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Doctor(command) => command.run(),

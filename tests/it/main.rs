@@ -19,9 +19,13 @@ mod execute;
 mod explain;
 mod fairness;
 mod kill;
+#[cfg(feature = "learner")]
+mod learner;
 mod notation;
 mod openapi;
 mod overload;
+#[cfg(feature = "learner")]
+mod recipes;
 mod run_code;
 mod running;
 mod scripted;

@@ -25,12 +25,13 @@ mod simd;
 mod view;
 mod workspace;
 
+pub(crate) use self::exp::exp;
 use self::forward::{Keep, Pass};
 use self::head::RowGradient;
 use self::model::{ModelGradient, with_gradients, with_model};
 use self::norm::{normalise, normalise_backward, weight_backward};
 use self::plan::Plan;
-pub(crate) use self::simd::vectorised;
+pub(crate) use self::simd::{fold, mul_add, vectorised};
 pub use self::workspace::release;
 use self::workspace::{Workspace, with_scratch, with_workspace};
 use crate::config::ModelConfig;

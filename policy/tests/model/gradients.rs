@@ -6,6 +6,8 @@ use policy::gradients::with_slice_mut;
 use policy::lora::{self, LoraConfig};
 use policy::{Gradients, ModelConfig, Packed, Policy, Sizes, TokenGradients, TokenScores};
 
+use crate::Way;
+
 fn tiny(family: Family, tied: bool) -> Policy {
     let sizes = Sizes {
         family,
@@ -65,8 +67,8 @@ fn weights(scores: &TokenScores) -> TokenGradients {
     }
 }
 
-fn loss(policy: &Policy, packed: &Packed, temperature: f32) -> f64 {
-    let scores = policy.scores(packed, temperature).expect("it fits");
+fn loss(way: Way, policy: &Policy, packed: &Packed, temperature: f32) -> f64 {
+    let scores = way.scores(policy, packed, temperature).expect("it fits");
     let by = weights(&scores);
     let sum = |values: &[f32], by: &[f32]| -> f64 {
         values.iter().zip(by).map(|(value, by)| f64::from(*value) * f64::from(*by)).sum()
@@ -79,9 +81,10 @@ fn numbers(gradients: &Gradients) -> Vec<Vec<f32>> {
     gradients.tensors.iter().map(list).collect::<Result<_, _>>().expect("on the CPU")
 }
 
-fn gradient(policy: &Policy, packed: &Packed, temperature: f32) -> Vec<Vec<f32>> {
+fn gradient(way: Way, policy: &Policy, packed: &Packed, temperature: f32) -> Vec<Vec<f32>> {
     let mut gradients = policy.zero_gradients().expect("room");
-    policy.accumulate(packed, temperature, &mut gradients, |scores| Ok(weights(scores))).expect("it fits");
+    way.accumulate(policy, packed, temperature, &mut gradients, |scores| Ok(weights(scores)))
+        .expect("it fits");
     numbers(&gradients)
 }
 
@@ -117,12 +120,12 @@ fn agree(name: &str, policy: &Policy, found: &[Vec<f32>], value: impl Fn() -> f6
 fn finite_differences_agree() {
     for family in [Family::Llama, Family::Qwen2, Family::Qwen3] {
         for tied in [false, true] {
-            for lora in [false, true] {
-                let name = format!("{family:?}, tied {tied}, LoRA {lora}");
+            for (lora, way) in [false, true].into_iter().flat_map(|lora| Way::ALL.map(|way| (lora, way))) {
+                let name = format!("{family:?}, tied {tied}, LoRA {lora}, {way:?}");
                 let policy = if lora { adapted(tiny(family, tied)) } else { tiny(family, tied) };
                 let packed = batch();
-                let found = gradient(&policy, &packed, 0.7);
-                agree(&name, &policy, &found, || loss(&policy, &packed, 0.7));
+                let found = gradient(way, &policy, &packed, 0.7);
+                agree(&name, &policy, &found, || loss(way, &policy, &packed, 0.7));
             }
         }
     }
@@ -131,13 +134,14 @@ fn finite_differences_agree() {
 #[test]
 fn finite_differences_agree_for_hidden_states() {
     let by = |i: usize| ((i * 3) % 7) as f32 * 0.2 - 0.5;
-    for policy in [tiny(Family::Qwen3, true), adapted(tiny(Family::Qwen2, true))] {
+    let policies = [tiny(Family::Qwen3, true), adapted(tiny(Family::Qwen2, true))];
+    for (policy, way) in policies.iter().flat_map(|policy| Way::ALL.map(|way| (policy, way))) {
         let packed = batch();
         let mut gradients = policy.zero_gradients().expect("room");
         let objective = |hidden: &[f32]| Ok((0..hidden.len()).map(by).collect());
-        policy.accumulate_hidden(&packed, &mut gradients, objective).expect("it fits");
-        agree("hidden", &policy, &numbers(&gradients), || {
-            let hidden = policy.hidden(&packed).expect("it fits");
+        way.accumulate_hidden(policy, &packed, &mut gradients, objective).expect("it fits");
+        agree(&format!("hidden, {way:?}"), policy, &numbers(&gradients), || {
+            let hidden = way.hidden(policy, &packed).expect("it fits");
             assert_eq!(hidden.len(), packed.n_scored() * policy.config.hidden_size);
             hidden.iter().enumerate().map(|(i, value)| f64::from(*value) * f64::from(by(i))).sum()
         });
@@ -152,44 +156,66 @@ fn differ_by(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
 fn checkpointing_chunks_and_padding_change_nothing() {
     let policy = tiny(Family::Qwen3, false);
     let packed = batch();
-    let plain = gradient(&policy, &packed, 1.0);
+    let plain = gradient(Way::Graph, &policy, &packed, 1.0);
     let mut other = policy.clone();
     other.options.checkpointing = true;
-    assert_eq!(plain, gradient(&other, &packed, 1.0), "the same operations a second time");
+    assert_eq!(plain, gradient(Way::Graph, &other, &packed, 1.0), "the same operations a second time");
     other.options.chunk = 2;
-    assert!(differ_by(&plain, &gradient(&other, &packed, 1.0)) < 1e-5);
-    assert!(differ_by(&plain, &gradient(&policy, &packed.expanded(), 1.0)) < 1e-5);
+    for way in Way::ALL {
+        assert!(differ_by(&plain, &gradient(way, &policy, &packed, 1.0)) < 1e-5, "{way:?}");
+        assert!(differ_by(&plain, &gradient(way, &other, &packed, 1.0)) < 1e-5, "{way:?}");
+        assert!(differ_by(&plain, &gradient(way, &policy, &packed.expanded(), 1.0)) < 1e-5, "{way:?}");
+    }
+}
+
+#[test]
+fn lower_precision_is_close() {
+    let mut policy = tiny(Family::Qwen3, false);
+    let packed = batch();
+    let plain = gradient(Way::Graph, &policy, &packed, 1.0);
+    policy.options.compute = candle_core::DType::BF16;
+    let rough = gradient(Way::Own, &policy, &packed, 1.0);
+    assert_ne!(plain, rough);
+    let norm = |all: &[Vec<f32>]| all.iter().flatten().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    let apart: Vec<Vec<f32>> =
+        plain.iter().zip(&rough).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect()).collect();
+    assert!(norm(&apart) < 0.1 * norm(&plain), "{} of {}", norm(&apart), norm(&plain));
 }
 
 #[test]
 fn gradients_add_up() {
     let policy = tiny(Family::Llama, true);
     let packed = batch();
-    let mut gradients = policy.zero_gradients().expect("room");
-    for _ in 0..2 {
-        policy.accumulate(&packed, 1.0, &mut gradients, |scores| Ok(weights(scores))).expect("it fits");
+    for way in Way::ALL {
+        let mut gradients = policy.zero_gradients().expect("room");
+        for _ in 0..2 {
+            way.accumulate(&policy, &packed, 1.0, &mut gradients, |s| Ok(weights(s))).expect("it fits");
+        }
+        let once = gradient(way, &policy, &packed, 1.0);
+        let twice: Vec<Vec<f32>> = once.iter().map(|g| g.iter().map(|g| g * 2.0).collect()).collect();
+        assert!(differ_by(&numbers(&gradients), &twice) < 1e-5, "{way:?}");
     }
-    let twice: Vec<Vec<f32>> =
-        gradient(&policy, &packed, 1.0).iter().map(|g| g.iter().map(|g| g * 2.0).collect()).collect();
-    assert!(differ_by(&numbers(&gradients), &twice) < 1e-5);
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let policy = tiny(Family::Llama, true);
-    let mut packed = batch();
-    for temperature in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        assert!(policy.scores(&packed, temperature).is_err(), "{temperature}");
+    for way in Way::ALL {
+        let mut packed = batch();
+        for temperature in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(way.scores(&policy, &packed, temperature).is_err(), "{temperature}");
+        }
+        let mut gradients = policy.zero_gradients().expect("room");
+        let short = |_: &TokenScores| Ok(TokenGradients { logprobs: vec![1.0], entropies: Vec::new() });
+        assert!(way.accumulate(&policy, &packed, 1.0, &mut gradients, short).is_err(), "{way:?}");
+        let mut few = Gradients { tensors: gradients.tensors[1..].to_vec() };
+        assert!(way.accumulate(&policy, &packed, 1.0, &mut few, |s| Ok(weights(s))).is_err(), "{way:?}");
+        packed.targets[0] = 11;
+        assert!(way.scores(&policy, &packed, 1.0).is_err(), "{way:?}");
+        let nothing = Packed::default();
+        assert_eq!(way.scores(&policy, &nothing, 1.0).expect("nothing to do"), TokenScores::default());
+        way.accumulate(&policy, &nothing, 1.0, &mut gradients, |s| Ok(weights(s))).expect("nothing to do");
     }
-    let mut gradients = policy.zero_gradients().expect("room");
-    let short = |_: &TokenScores| Ok(TokenGradients { logprobs: vec![1.0], entropies: Vec::new() });
-    assert!(policy.accumulate(&packed, 1.0, &mut gradients, short).is_err());
-    let mut few = Gradients { tensors: gradients.tensors[1..].to_vec() };
-    assert!(policy.accumulate(&packed, 1.0, &mut few, |scores| Ok(weights(scores))).is_err());
-    packed.targets[0] = 11;
-    assert!(policy.scores(&packed, 1.0).is_err());
-    assert_eq!(policy.scores(&Packed::default(), 1.0).expect("nothing to do"), TokenScores::default());
-    policy.accumulate(&Packed::default(), 1.0, &mut gradients, |s| Ok(weights(s))).expect("nothing to do");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use policy::gradients::with_slice_mut;
 use policy::{Packed, Policy, TokenGradients, TokenScores};
 use serde::Deserialize;
 
+use crate::Way;
+
 /// The families, by folder.
 pub(crate) const MODELS: [&str; 3] = ["llama", "qwen2_tied", "qwen3"];
 
@@ -91,20 +93,20 @@ fn close(name: &str, got: &[f32], want: &[Vec<f64>], tolerance: f64) {
 
 #[test]
 fn log_probabilities_and_entropies() {
-    for name in MODELS {
+    for (name, way) in MODELS.into_iter().flat_map(|name| Way::ALL.map(|way| (name, way))) {
         let (policy, expected) = (load(name), expected(name));
         let packed = expected.packed();
-        let scores = policy.scores(&packed, 1.0).expect("it fits");
+        let scores = way.scores(&policy, &packed, 1.0).expect("it fits");
         close(name, &scores.logprobs, &expected.completion_logp, 1e-4);
         close(name, &scores.entropies, &expected.completion_entropy, 1e-4);
-        let warm = policy.scores(&packed, 0.7).expect("it fits");
+        let warm = way.scores(&policy, &packed, 0.7).expect("it fits");
         close(name, &warm.logprobs, &expected.completion_logp_warm, 1e-4);
     }
 }
 
 #[test]
 fn all_logits_of_a_row() {
-    for name in MODELS {
+    for (name, way) in MODELS.into_iter().flat_map(|name| Way::ALL.map(|way| (name, way))) {
         let (policy, expected) = (load(name), expected(name));
         let row = &expected.rows[0];
         // Every token as the target of every place: log-probabilities are the logits less one number for each place.
@@ -114,7 +116,7 @@ fn all_logits_of_a_row() {
         let vocabulary = policy.config.vocab_size as u32;
         packed.rows = (0..places as u32).flat_map(|place| (0..vocabulary).map(move |_| place)).collect();
         packed.targets = (0..places).flat_map(|_| 0..vocabulary).collect();
-        let scores = policy.scores(&packed, 1.0).expect("it fits");
+        let scores = way.scores(&policy, &packed, 1.0).expect("it fits");
         let want: Vec<Vec<f64>> = expected
             .logits_row0
             .iter()
@@ -129,7 +131,7 @@ fn all_logits_of_a_row() {
 
 #[test]
 fn loss_and_gradients_and_a_step() {
-    for name in MODELS {
+    for (name, way) in MODELS.into_iter().flat_map(|name| Way::ALL.map(|way| (name, way))) {
         let (policy, expected) = (load(name), expected(name));
         let packed = expected.packed();
         let mut gradients = policy.zero_gradients().expect("room");
@@ -139,7 +141,7 @@ fn loss_and_gradients_and_a_step() {
             loss = value;
             Ok(gradients)
         };
-        policy.accumulate(&packed, 1.0, &mut gradients, objective).expect("it fits");
+        way.accumulate(&policy, &packed, 1.0, &mut gradients, objective).expect("it fits");
         assert!((loss - expected.loss).abs() < 1e-5, "{name}: {loss} and not {}", expected.loss);
         let mut total = 0.0;
         let mut seen = 0;
@@ -184,7 +186,7 @@ fn loss_and_gradients_and_a_step() {
             })
             .expect("on the CPU");
         }
-        let after = policy.scores(&packed, 1.0).expect("it fits");
+        let after = way.scores(&policy, &packed, 1.0).expect("it fits");
         close(name, &after.logprobs, &expected.after_one_step.completion_logp, 1e-3);
         let (loss, _) = expected.loss(&after);
         assert!((loss - expected.after_one_step.loss).abs() < 1e-4, "{name}: {loss}");

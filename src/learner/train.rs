@@ -1,0 +1,126 @@
+//! Reinforcement learning from verifiable rewards, as follows.
+//!
+//! A step takes P tasks, samples a group of G completions of each from the policy, has the judge reward them, turns
+//! the rewards of a group into advantages, and moves the policy by the gradient of
+//!
+//! ```text
+//! L = sum_it W_it w_it l(ratio_it, A_it)  +  kl * sum_it W_it k(pi, ref)_it  -  entropy * sum_it W_it H_it
+//! ```
+//!
+//! over the tokens t that the policy sampled in completions i: `l` is the policy loss (GRPO's clipped one by default),
+//! `W` the aggregation whose denominators are those of the whole optimiser step, `w` the correction for an engine that
+//! samples with other numbers than the learner's. Everything of it is a setting of [`Objective`]; with the defaults
+//! this differs from DeepSeekMath's GRPO (arXiv:2402.03300) in four ways: no reference policy, one mean over all tokens
+//! of the step (DAPO), an upper clip of 0.28, and groups of equal rewards are replaced by new ones.
+//!
+//! Letters: P tasks a step, G rollouts a task, M tokens of completions.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::collect::Collector;
+use super::error::Result;
+use super::formulas::kl::Place;
+use super::hooks::Hooks;
+use super::learner::Learner;
+use super::step::Step;
+use super::update::{UpdateSettings, update};
+use crate::rollout::{RolloutEngine as _, seed};
+
+pub use super::completion::{Asked, evaluate, generate};
+pub use super::learner::{Job, Outcome};
+
+/// Trains to the recipe's last step, or until the hooks say stop.
+///
+/// # Errors
+/// What kept it from its end. Checkpoints that were written stay.
+pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
+    let mut learner = Learner::open(&job, hooks)?;
+    let recipe = job.recipe;
+    let n_steps = recipe.train.steps;
+    if learner.step == 0 {
+        learner.warm_start(hooks)?;
+        learner.evaluate(hooks)?;
+        learner.save(hooks)?;
+    }
+    let mut stopped = false;
+    while learner.step < n_steps && !stopped {
+        let clock = Instant::now();
+        let number = learner.step + 1;
+
+        // Sample and score: P groups of G rollouts with a reward each, or none where the judge failed.
+        let weights = learner.component_weights()?;
+        let collected = Collector {
+            supply: &mut learner.supply,
+            prompter: &learner.prompter,
+            engine: &mut learner.engine,
+            scorer: &|| super::score::Scorer::new(job.judge, Arc::clone(&learner.rubric), weights.clone()),
+            selection: &learner.objective.selection,
+            sampling: &learner.sampling,
+            group_size: recipe.sampling.group_size,
+            seed: seed(recipe.run.seed, number, 0, 1),
+            accuracy: learner.accuracy.as_deref(),
+        }
+        .collect(recipe.train.prompts_per_step)?;
+
+        // What the policies said before this step, where it is needed: [M] each.
+        let updating = Instant::now();
+        let mut step = Step::new(collected.kept.clone(), learner.objective.mask_truncated)?;
+        let coefficients = learner.controllers.coefficients(&learner.objective);
+        let rollouts = step.trained(0..step.scored.len());
+        let temperature = learner.temperature();
+        let micro_batch = recipe.train.micro_batch_tokens;
+        let in_reward = learner.objective.kl.place == Place::Reward && coefficients.kl > 0.0;
+        if learner.objective.needs_old() || in_reward {
+            step.old = Some(step.logprobs(&learner.policy, temperature, &rollouts, micro_batch)?);
+        }
+        if let Some(reference) = &learner.reference {
+            step.reference = Some(step.logprobs(reference, temperature, &rollouts, micro_batch)?);
+        }
+
+        // Advantages: one per token, 0 where there is no reward.
+        let greedy = learner.greedy_rewards(&step, &weights, job.judge)?;
+        let penalties = if in_reward { Some(learner.penalties(&step, coefficients.kl)?) } else { None };
+        let components = learner.components(&weights);
+        step.estimate(&learner.objective.advantage, &components, penalties.as_deref(), greedy.as_deref())?;
+
+        // Loss and step.
+        if learner.objective.updates.reset_optimiser {
+            learner.optimizer.reset()?;
+        }
+        let settings = UpdateSettings {
+            temperature,
+            micro_batch_tokens: micro_batch,
+            learning_rate: recipe.train.learning_rate_at(learner.step),
+        };
+        let updated = update(
+            &learner.policy,
+            &mut learner.optimizer,
+            &mut learner.gradients,
+            &learner.objective,
+            &coefficients,
+            &step,
+            &settings,
+        )?;
+        learner.observe(&updated.metrics, rollouts.len());
+        learner.step = number;
+        learner.engine.sync(&learner.policy, number)?;
+        learner.refresh_reference()?;
+        let update_time = updating.elapsed();
+
+        // Record.
+        let metrics =
+            learner.metrics(&step, &collected, &updated, settings.learning_rate, clock, update_time);
+        learner.remember(&metrics);
+        hooks.on_groups(number, &learner.judged(&step, &collected))?;
+        hooks.on_step(&metrics)?;
+        if recipe.eval.is_due(number, n_steps) {
+            learner.evaluate(hooks)?;
+        }
+        stopped = hooks.should_stop();
+        if recipe.checkpoint.is_due(number, n_steps) || stopped {
+            learner.save(hooks)?;
+        }
+    }
+    learner.outcome(stopped && learner.step < n_steps)
+}

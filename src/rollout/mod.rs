@@ -1,0 +1,152 @@
+//! Rollouts: groups of completions that a policy sampled for tasks.
+//!
+//! An engine samples; it knows no reward. What it gives back says of every token which policy sampled it and with
+//! what log-probability, so that a learner can correct for a policy that has moved on.
+
+mod native;
+mod scripted;
+
+pub use self::native::{Decode, NativeEngine};
+pub use self::scripted::ScriptedEngine;
+
+use std::sync::Arc;
+
+use graders::{Completion, Task};
+
+/// A task as the policy sees it.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What is asked.
+    pub task: Arc<Task>,
+    /// The same as the policy's tokens.
+    pub tokens: Arc<[u32]>,
+}
+
+/// One completion with what the learner needs to know of its tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollout {
+    /// `[T]`: with the stop token, where there was one.
+    pub tokens: Vec<u32>,
+    /// `[T]`: log-probability under the distribution that was sampled from; 0 for tokens that were inserted.
+    pub logprobs: Vec<f32>,
+    /// `[T]`: whether the policy sampled the token; a token that was inserted is not trained on.
+    pub sampled: Vec<bool>,
+    /// Which policy sampled it: how many steps it had taken.
+    pub policy_version: u64,
+    /// The text, as it is judged.
+    pub completion: Completion,
+}
+
+impl Rollout {
+    /// How many of its tokens the policy sampled.
+    pub fn n_sampled(&self) -> usize {
+        self.sampled.iter().filter(|sampled| **sampled).count()
+    }
+
+    /// Whether it was cut off.
+    pub fn is_truncated(&self) -> bool {
+        self.completion.finish_reason.as_deref() == Some("length")
+    }
+}
+
+/// The rollouts of one prompt; only these are compared with each other.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The prompt's index among those that were asked for.
+    pub index: usize,
+    /// What was asked.
+    pub prompt: Prompt,
+    /// In the order of their seeds.
+    pub rollouts: Vec<Rollout>,
+}
+
+/// How completions are sampled.
+#[derive(Clone, Debug)]
+pub struct SampleRequest<'a> {
+    /// Each gets a group.
+    pub prompts: &'a [Prompt],
+    /// G: rollouts of a group.
+    pub group_size: usize,
+    /// Distribution and limits.
+    pub sampling: &'a policy::decode::Sampling,
+    /// Decides every draw: the same seed and policy give the same tokens.
+    pub seed: u64,
+}
+
+/// What sampling took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SampleCost {
+    /// Tokens of prompts that were computed; a prompt counts once for its group.
+    pub n_prompt_tokens: usize,
+    /// Tokens that were sampled or inserted.
+    pub n_tokens: usize,
+    /// Steps of the batch.
+    pub n_steps: usize,
+}
+
+/// Why an engine gave no rollouts.
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    /// The model failed.
+    #[error(transparent)]
+    Policy(#[from] policy::PolicyError),
+    /// The engine was asked for what it does not have.
+    #[error("{message}")]
+    Request {
+        /// What was wrong and what to do.
+        message: String,
+    },
+}
+
+/// Samples groups of completions.
+pub trait RolloutEngine {
+    /// Samples a group for every prompt. `on_group` is called as soon as a group is whole, so that it can be judged
+    /// while others are being sampled; the groups come in any order.
+    ///
+    /// # Errors
+    /// When a prompt does not fit or the model fails. Groups handed over before that are whole.
+    fn sample(
+        &mut self,
+        request: &SampleRequest<'_>,
+        on_group: &mut dyn FnMut(Group),
+    ) -> Result<SampleCost, RolloutError>;
+
+    /// Takes over the policy's new weights; `version` counts the steps it has taken.
+    ///
+    /// # Errors
+    /// When the engine could not take them; it then still has the old ones.
+    fn sync(&mut self, policy: &policy::Policy, version: u64) -> Result<(), RolloutError>;
+}
+
+/// A seed for one rollout, from the run's, the step's and its own place.
+pub fn seed(run: u64, step: u64, prompt: u64, rollout: u64) -> u64 {
+    // SplitMix64 (Steele, Lea and Flood 2014) over each part in turn: parts that differ in one bit give seeds that
+    // have nothing in common.
+    [step, prompt, rollout].into_iter().fold(mix(run), |state, part| mix(state ^ mix(part)))
+}
+
+const fn mix(state: u64) -> u64 {
+    let z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_do_not_meet() {
+        let mut seeds = std::collections::BTreeSet::new();
+        for run in 0..4 {
+            for step in 0..8 {
+                for prompt in 0..16 {
+                    for rollout in 0..16 {
+                        assert!(seeds.insert(seed(run, step, prompt, rollout)));
+                    }
+                }
+            }
+        }
+    }
+}

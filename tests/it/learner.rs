@@ -1,0 +1,160 @@
+//! The learner's loop on models that are made on the spot.
+
+use std::path::Path;
+
+use gavel::judge::Judge;
+use gavel::learner::checkpoint::newest;
+use gavel::learner::folder::RunFolder;
+use gavel::learner::hooks::Hooks;
+use gavel::learner::metrics::{EvalMetrics, SftMetrics, StepMetrics};
+use gavel::learner::recipe::{Override, Recipe};
+use gavel::learner::train::{Job, Outcome, train};
+use graders::Resources;
+
+const TINY: &str = r#"
+[model.tiny]
+family = "qwen3"
+hidden = 16
+intermediate = 32
+layers = 2
+heads = 2
+kv_heads = 1
+max_positions = 96
+tokens = [
+    "<think>", "</think>", "<answer>", "</answer>", "The answer is ",
+    "Think step by step between <think> and </think>. Then write the result as a whole number, and nothing else, between <answer> and </answer>.",
+]
+
+[tasks]
+environment = "arithmetic"
+
+[sft]
+steps = 3
+examples = 20
+batch_size = 4
+learning_rate = 3e-3
+
+[sampling]
+group_size = 4
+max_tokens = 24
+
+[train]
+steps = 4
+prompts_per_step = 3
+learning_rate = 1e-3
+
+[eval]
+every = 2
+n_tasks = 3
+
+[checkpoint]
+every = 1
+"#;
+
+/// Everything that was told.
+#[derive(Default)]
+struct Told {
+    sft: Vec<SftMetrics>,
+    steps: Vec<StepMetrics>,
+    evals: Vec<EvalMetrics>,
+    stop_after: Option<u64>,
+}
+
+impl Hooks for Told {
+    fn on_sft(&mut self, metrics: &SftMetrics) -> gavel::learner::error::Result<()> {
+        self.sft.push(*metrics);
+        Ok(())
+    }
+    fn on_step(&mut self, metrics: &StepMetrics) -> gavel::learner::error::Result<()> {
+        self.steps.push(metrics.clone());
+        Ok(())
+    }
+    fn on_eval(&mut self, metrics: &EvalMetrics) -> gavel::learner::error::Result<()> {
+        self.evals.push(metrics.clone());
+        Ok(())
+    }
+    fn should_stop(&self) -> bool {
+        self.stop_after.is_some_and(|step| self.steps.len() as u64 >= step)
+    }
+}
+
+fn recipe(sets: &[&str]) -> Recipe {
+    let overrides: Vec<Override> = sets.iter().map(|set| set.parse().expect("KEY=VALUE")).collect();
+    Recipe::parse(TINY, "the test's recipe", "tiny", &overrides).expect("a recipe")
+}
+
+fn run(recipe: &Recipe, folder: &Path, told: &mut Told) -> gavel::learner::error::Result<Outcome> {
+    let folder = RunFolder::open(folder)?;
+    let resume = newest(&folder.checkpoints_path())?.checkpoint;
+    let judge = Judge::start(2, Resources::default()).expect("threads");
+    train(Job { recipe, folder: &folder, resume, judge: &judge }, told)
+}
+
+/// What two runs that are the same have in common, to the bit: the files of their last checkpoints.
+fn files(outcome: &Outcome) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for name in ["model/model.safetensors", "optimizer.safetensors", "state.json"] {
+        files.push((name.to_owned(), std::fs::read(outcome.checkpoint.join(name)).expect("a file")));
+    }
+    files
+}
+
+#[test]
+fn a_run_that_stopped_goes_on_bit_for_bit() {
+    for sets in [
+        &[][..],
+        &["train.preset=grpo", "model.lora={rank=2, alpha=4}"],
+        &["train.preset=kimi", "tasks.n_tasks=16"],
+    ] {
+        let recipe = recipe(sets);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut whole = Told::default();
+        let straight = run(&recipe, &folder.path().join("straight"), &mut whole).expect("it trains");
+        assert_eq!((straight.step, straight.stopped), (4, false));
+        assert_eq!(whole.sft.len(), 3);
+        assert_eq!(whole.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(whole.evals.iter().map(|eval| eval.step).collect::<Vec<_>>(), [0, 2, 4]);
+        let parted = folder.path().join("parted");
+        for stop_after in [Some(1), Some(2), None] {
+            let mut told = Told { stop_after, ..Told::default() };
+            let outcome = run(&recipe, &parted, &mut told).expect("it trains");
+            assert_eq!(outcome.stopped, stop_after.is_some());
+            if stop_after.is_none() {
+                assert_eq!(files(&outcome), files(&straight), "{sets:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn micro_batches_change_nothing_but_rounding() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut losses = Vec::new();
+    for tokens in [40, 300, 100_000] {
+        let recipe = recipe(&[&format!("train.micro_batch_tokens={tokens}"), "train.steps=1", "sft.steps=0"]);
+        let mut told = Told::default();
+        run(&recipe, &folder.path().join(tokens.to_string()), &mut told).expect("it trains");
+        losses.push(told.steps[0].clone());
+    }
+    for step in &losses[1..] {
+        assert_eq!(step.reward, losses[0].reward, "sampling does not depend on them");
+        if let (Some(a), Some(b)) = (step.grad_norm, losses[0].grad_norm) {
+            assert!((a - b).abs() <= 1e-4 * b.abs(), "{a} {b}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases: &[(&[&str], &str)] = &[
+        (&["sampling.max_tokens=95", "model.tiny.max_positions=96"], "longer than"),
+        (&["train.objective={selection={prioritised=true}}"], "tasks.n_tasks"),
+        (&["train.learning_rate=1e30", "sft.steps=0", "train.steps=40", "train.preset=grpo"], "finite"),
+    ];
+    for (i, (sets, expected)) in cases.iter().enumerate() {
+        let error = run(&recipe(sets), &folder.path().join(i.to_string()), &mut Told::default());
+        let message = error.expect_err("it cannot be").to_string();
+        assert!(message.contains(expected), "{sets:?}: {message}");
+    }
+}
