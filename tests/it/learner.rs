@@ -158,3 +158,59 @@ fn what_cannot_be_is_said() {
         assert!(message.contains(expected), "{sets:?}: {message}");
     }
 }
+
+/// The program is killed at moments that have nothing to do with what it does, and goes on each time.
+#[test]
+fn a_run_that_is_killed_fifty_times_ends_as_one_that_was_not() {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    let place = tempfile::tempdir().expect("a folder");
+    let path = place.path().join("tiny.toml");
+    std::fs::write(&path, TINY).expect("a file");
+    let start = |folder: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gavel"));
+        command.args(["train", "--resume", "--set", "eval.every=0", "--set", "checkpoint.keep=2", "--steps", "60"]);
+        command.arg("--folder").arg(folder).arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("it starts")
+    };
+    let straight = place.path().join("straight");
+    assert!(start(&straight).wait().expect("it ends").success());
+
+    let killed = place.path().join("killed");
+    // Pauses from a fixed sequence, so that a failure can be repeated about as it was.
+    let mut n_kills = 0;
+    for i in 0_u64.. {
+        let mut child = start(&killed);
+        let pause = 20 + gavel::rollout::seed(7, i, 0, 0) % 400;
+        let mut waited = 0;
+        let ended = loop {
+            if let Some(status) = child.try_wait().expect("it is a child") {
+                break Some(status);
+            }
+            if waited >= pause && n_kills < 50 {
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            waited += 5;
+        };
+        match ended {
+            Some(status) => {
+                assert!(status.success(), "after {n_kills} kills");
+                break;
+            }
+            None => {
+                child.kill().expect("it is killed");
+                child.wait().expect("it is gone");
+                n_kills += 1;
+            }
+        }
+    }
+    let last = |folder: &Path| newest(&folder.join("checkpoints")).expect("a folder").checkpoint.expect("one");
+    let (straight, killed) = (last(&straight), last(&killed));
+    assert_eq!((straight.step, killed.step), (60, 60));
+    for name in ["model/model.safetensors", "optimizer.safetensors"] {
+        let read = |folder: &Path| std::fs::read(folder.join(name)).expect("a file");
+        assert!(read(&straight.folder) == read(&killed.folder), "{name} differs after {n_kills} kills");
+    }
+}

@@ -33,7 +33,7 @@ impl SamplingRecipe {
             repetition: self
                 .repetition
                 .as_ref()
-                .map(|guard| RepetitionGuard { ngram: guard.max_block, times: guard.times }),
+                .map(|guard| RepetitionGuard { ngram: guard.block, times: guard.times }),
         })
     }
 }

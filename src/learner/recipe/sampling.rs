@@ -51,8 +51,8 @@ pub struct ThinkingRecipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RepetitionRecipe {
-    /// The longest block of tokens whose repeats are looked for.
-    pub max_block: usize,
+    /// So many tokens, the same again and again, are a loop; also every shorter block whose length divides it.
+    pub block: usize,
     /// So many times the same block in a row end the completion.
     pub times: usize,
 }
@@ -87,7 +87,7 @@ impl Default for ThinkingRecipe {
 
 impl Default for RepetitionRecipe {
     fn default() -> Self {
-        Self { max_block: 32, times: 8 }
+        Self { block: 24, times: 4 }
     }
 }
 
@@ -140,7 +140,7 @@ impl SamplingRecipe {
         }
         if let Some(repetition) = &self.repetition {
             let mut checks = checks.section("repetition");
-            checks.count("max_block", repetition.max_block);
+            checks.count("block", repetition.block);
             checks.must(repetition.times >= 2, "times", repetition.times, "at least 2");
         }
     }
