@@ -316,7 +316,7 @@ mod tests {
     fn a_supply_goes_on_where_it_stopped() {
         let mut whole = supply(prioritised(), 50);
         let mut parted = supply(prioritised(), 50);
-        let mut tell = |supply: &mut Supply, taken: &[Numbered]| {
+        let tell = |supply: &mut Supply, taken: &[Numbered]| {
             for (number, _) in taken {
                 supply.tell(*number, (*number % 5) as f64 / 4.0);
             }

@@ -233,7 +233,7 @@ fn remainder(level: u8, knobs: &Knobs, draw: &mut Draw) -> Option<Proposal> {
     Some(proposal(&question, "a whole number", rest.to_string(), working, identity))
 }
 
-fn proposal(
+pub(super) fn proposal(
     question: &str,
     form: &str,
     reference: String,

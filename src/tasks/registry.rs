@@ -1,12 +1,13 @@
 //! The environments by name.
 
 use super::arithmetic::Arithmetic;
+use super::column_addition::ColumnAddition;
 use super::countdown::Countdown;
 use super::environment::Environment;
 use super::word_problem::WordProblem;
 
 /// Every environment, in the order of the names.
-static ENVIRONMENTS: &[&dyn Environment] = &[&Arithmetic, &Countdown, &WordProblem];
+static ENVIRONMENTS: &[&dyn Environment] = &[&Arithmetic, &ColumnAddition, &Countdown, &WordProblem];
 
 /// Every environment, in the order of their names.
 pub fn environments() -> &'static [&'static dyn Environment] {
