@@ -38,7 +38,8 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
     let mut learner = Learner::open(&job, hooks)?;
     let recipe = job.recipe;
     let n_steps = recipe.train.steps;
-    if learner.step == 0 {
+    // A run that goes on after its first checkpoint has all of this behind it.
+    if job.resume.is_none() {
         learner.warm_start(hooks)?;
         learner.evaluate(hooks)?;
         learner.save(hooks)?;
