@@ -61,7 +61,7 @@ fn summarize(scored: Vec<Scored>, rubric: &Rubric) -> Evaluation {
     let component = accuracy_component(rubric);
     let mut evaluation = Evaluation::default();
     let mut by_task = Vec::new();
-    let mut n_rollouts = 0;
+    let mut n_rollouts = 0_usize;
     for scored in &scored {
         let scores = component.as_ref().map(|name| scored.scores(name)).unwrap_or_default();
         let judged: Vec<f64> = scores.into_iter().flatten().collect();

@@ -22,18 +22,19 @@ use super::collect::Collector;
 use super::error::Result;
 use super::formulas::kl::Place;
 use super::hooks::Hooks;
-use super::learner::Learner;
+use super::running::Learner;
 use super::step::Step;
 use super::update::{UpdateSettings, update};
 use crate::rollout::{RolloutEngine as _, seed};
 
 pub use super::completion::{Asked, evaluate, generate};
-pub use super::learner::{Job, Outcome};
+pub use super::running::{Job, Outcome};
 
 /// Trains to the recipe's last step, or until the hooks say stop.
 ///
 /// # Errors
 /// What kept it from its end. Checkpoints that were written stay.
+#[expect(clippy::needless_pass_by_value, reason = "a job is done once")]
 pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
     let mut learner = Learner::open(&job, hooks)?;
     let recipe = job.recipe;

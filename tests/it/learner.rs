@@ -174,7 +174,16 @@ fn a_run_that_is_killed_fifty_times_ends_as_one_that_was_not() {
     std::fs::write(&path, TINY).expect("a file");
     let start = |folder: &Path| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gavel"));
-        command.args(["train", "--resume", "--set", "eval.every=0", "--set", "checkpoint.keep=2", "--steps", "60"]);
+        command.args([
+            "train",
+            "--resume",
+            "--set",
+            "eval.every=0",
+            "--set",
+            "checkpoint.keep=2",
+            "--steps",
+            "60",
+        ]);
         command.arg("--folder").arg(folder).arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().expect("it starts")
     };
@@ -210,7 +219,8 @@ fn a_run_that_is_killed_fifty_times_ends_as_one_that_was_not() {
             }
         }
     }
-    let last = |folder: &Path| newest(&folder.join("checkpoints")).expect("a folder").checkpoint.expect("one");
+    let last =
+        |folder: &Path| newest(&folder.join("checkpoints")).expect("a folder").checkpoint.expect("one");
     let (straight, killed) = (last(&straight), last(&killed));
     assert_eq!((straight.step, killed.step), (60, 60));
     for name in ["model/model.safetensors", "optimizer.safetensors"] {
