@@ -121,8 +121,8 @@ pub trait RolloutEngine {
 /// A seed for one rollout, from the run's, the step's and its own place.
 pub fn seed(run: u64, step: u64, prompt: u64, rollout: u64) -> u64 {
     // SplitMix64 (Steele, Lea and Flood 2014) over each part in turn: parts that differ in one bit give seeds that
-    // have nothing in common.
-    [step, prompt, rollout].into_iter().fold(mix(run), |state, part| mix(state ^ mix(part)))
+    // have nothing in common. The run's is mixed twice, or run 1 at step 0 would be run 0 at step 1.
+    [step, prompt, rollout].into_iter().fold(mix(mix(run)), |state, part| mix(state ^ mix(part)))
 }
 
 const fn mix(state: u64) -> u64 {
