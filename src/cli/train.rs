@@ -66,6 +66,12 @@ impl Train {
             print_recipe(&recipe);
             return Ok(ExitCode::SUCCESS);
         }
+        if recipe.run.threads > 0 {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(recipe.run.threads)
+                .build_global()
+                .context("cannot start the threads of run.threads")?;
+        }
         let folder = RunFolder::open(&recipe.run.folder)?;
         let progress = Progress::new(recipe.train.steps);
         let resume = self.resume(&recipe, &folder, &progress)?;

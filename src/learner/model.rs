@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use policy::optimizer::AdamW;
 use policy::tokenizer::Tokenizer;
 use policy::{LoraConfig, ModelConfig, Policy, Sizes, lora};
 
 use super::error::{LearnerError, Result};
-use super::recipe::{DeviceChoice, Family, ModelSource, Recipe, TinyModel};
+use super::recipe::{DeviceChoice, Dtype, Family, ModelSource, Recipe, TinyModel};
 
 /// What a run trains.
 pub(super) struct Opened {
@@ -35,13 +35,25 @@ pub(super) fn open(recipe: &Recipe, device: &Device, seed: u64) -> Result<Opened
         };
         lora::add(&mut opened.policy, &config, seed)?;
     }
-    opened.policy.options.checkpointing = recipe.train.gradient_checkpointing;
+    compute(recipe, &mut opened.policy);
     Ok(opened)
+}
+
+/// How the passes are computed.
+fn compute(recipe: &Recipe, policy: &mut Policy) {
+    policy.options.checkpointing = recipe.train.gradient_checkpointing;
+    policy.options.compute = match recipe.model.dtype {
+        Dtype::F32 => DType::F32,
+        Dtype::Bf16 => DType::BF16,
+    };
 }
 
 fn base(recipe: &Recipe, device: &Device, seed: u64) -> Result<Opened> {
     match recipe.model.source() {
-        Some(ModelSource::There { path, .. }) => folder(Path::new(&policy::hub::find(path)?), device),
+        Some(ModelSource::There { path, revision }) => {
+            let name = revision.map_or_else(|| path.to_owned(), |revision| format!("{path}@{revision}"));
+            folder(&policy::hub::find(&name)?, device)
+        }
         Some(ModelSource::Tiny(tiny)) => {
             let tokenizer = Tokenizer::small(&tiny.tokens, &tiny.characters, None)?;
             let mut config = ModelConfig::from_sizes(&sizes(tiny), tokenizer.vocabulary())?;
@@ -120,7 +132,7 @@ pub(super) fn resume(recipe: &Recipe, checkpoint: &Path, device: &Device, seed: 
     } else {
         folder(&checkpoint.join(MODEL), device)?
     };
-    opened.policy.options.checkpointing = recipe.train.gradient_checkpointing;
+    compute(recipe, &mut opened.policy);
     Ok(opened)
 }
 

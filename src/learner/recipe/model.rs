@@ -14,7 +14,7 @@ pub struct ModelRecipe {
     /// The hub's branch, tag or commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// What the weights are kept in.
+    /// What the layers compute in.
     pub dtype: Dtype,
     /// A model with random weights instead of one that is there.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub enum ModelSource<'a> {
     Tiny(&'a TinyModel),
 }
 
-/// What weights are kept in. Logits and log-probabilities are f32 in either case.
+/// What the layers compute in while training. Weights, logits and log-probabilities are f32 in either case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {

@@ -60,16 +60,14 @@ pub enum Schedule {
 impl Schedule {
     /// The factor on the step size at step `step` from 0: rises over `warmup` steps, then falls to `end` at `steps`.
     pub fn factor(self, step: u64, warmup: u64, steps: u64, end: f64) -> f64 {
-        if step < warmup {
-            return (step + 1) as f64 / warmup as f64;
-        }
-        let done = (step - warmup) as f64 / steps.saturating_sub(warmup).max(1) as f64;
-        let done = done.clamp(0.0, 1.0);
-        match self {
-            Self::Constant => 1.0,
-            Self::Linear => 1.0 - (1.0 - end) * done,
-            Self::Cosine => end + (1.0 - end) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
-        }
+        let decay = match self {
+            Self::Constant => policy::Decay::Constant,
+            Self::Linear => policy::Decay::Linear,
+            Self::Cosine => policy::Decay::Cosine,
+        };
+        // The first step has a part of the rate and not, as in `transformers`, none of it.
+        let step = if step < warmup { step + 1 } else { step };
+        policy::Schedule { rate: 1.0, decay, warmup, total: steps, floor: end }.at(step)
     }
 }
 

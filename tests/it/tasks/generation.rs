@@ -57,6 +57,10 @@ const GOLDEN: &[(&str, u8, &str)] = &[
     ("arithmetic", 3, "3f983ff5d1886cfd"),
     ("arithmetic", 4, "7e16e269f7b3d312"),
     ("arithmetic", 5, "72442e1068f75d6c"),
+    ("column_addition", 1, "f0949329a8060816"),
+    ("column_addition", 2, "776377068bb98718"),
+    ("column_addition", 3, "d72dd9c6a2bc58a1"),
+    ("column_addition", 4, "95ed53b80549b301"),
     ("countdown", 1, "a137b8f97af5a426"),
     ("countdown", 2, "5d2044c64e7be5fc"),
     ("countdown", 3, "a09e9c109635901d"),
@@ -72,7 +76,10 @@ const GOLDEN: &[(&str, u8, &str)] = &[
 
 #[test]
 fn names_lead_to_environments() {
-    assert_eq!(environment_names().collect::<Vec<_>>(), ["arithmetic", "countdown", "word_problem"]);
+    assert_eq!(
+        environment_names().collect::<Vec<_>>(),
+        ["arithmetic", "column_addition", "countdown", "word_problem"]
+    );
     for name in environment_names() {
         assert_eq!(environment(name).unwrap().name(), name);
     }
