@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::server::admission;
+use crate::server::compat::WiresSettings;
 use crate::server::listen::Connections;
+use crate::tasks::DataSetSettings;
 
 /// Settings of `gavel serve` as they may be given: by flag, by environment, or in a TOML file with the same
 /// names (underscores for dashes).
@@ -63,6 +65,12 @@ pub struct ServeSettings {
     /// Where OpenTelemetry traces are sent (OTLP over HTTP), such as http://127.0.0.1:4318 [default: nowhere].
     #[arg(long, env = "GAVEL_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
+    /// How the wires of trainers are served; in the file only.
+    #[arg(skip)]
+    pub wires: WiresSettings,
+    /// Data sets to load; in the file only.
+    #[arg(skip)]
+    pub datasets: Vec<DataSetSettings>,
 }
 
 /// How logs are written.
@@ -100,6 +108,10 @@ pub struct ServeConfig {
     pub log_format: Option<LogFormat>,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
+    /// How the wires of trainers are served.
+    pub wires: WiresSettings,
+    /// Data sets to load.
+    pub datasets: Vec<DataSetSettings>,
 }
 
 /// What is wrong with the configuration.
@@ -181,6 +193,9 @@ impl ServeSettings {
             drain_timeout_ms: self.drain_timeout_ms.or(fallback.drain_timeout_ms),
             log_format: self.log_format.or(fallback.log_format),
             otlp_endpoint: self.otlp_endpoint.or(fallback.otlp_endpoint),
+            // Flags and the environment say nothing of these.
+            wires: fallback.wires,
+            datasets: fallback.datasets,
         }
     }
 
@@ -227,6 +242,8 @@ impl ServeSettings {
             max_deadline: Duration::from_millis(self.max_deadline_ms.unwrap_or(DEFAULT_MAX_DEADLINE_MS)),
             log_format: self.log_format,
             otlp_endpoint: self.otlp_endpoint,
+            wires: self.wires,
+            datasets: self.datasets,
         })
     }
 }

@@ -19,9 +19,11 @@ use crate::guests::InstalledGuests;
 use crate::judge::Judge;
 use crate::server::admission::Admission;
 use crate::server::auth::Gatekeeper;
+use crate::server::compat::Wires;
 use crate::server::rubric_cache::RubricCache;
 use crate::server::{self, App, Settings, listen};
 use crate::store::Store;
+use crate::tasks::TaskSets;
 use crate::telemetry;
 
 /// Serve the HTTP API: rollouts in, rewards out.
@@ -57,6 +59,7 @@ impl Serve {
 
 async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let traces = telemetry::start(config.log_format, config.otlp_endpoint.as_deref())?;
+    let wires = Wires { settings: config.wires.clone(), sets: TaskSets::load(config.datasets.clone())? };
     let store = Store::open(&config.store).await?;
     let open = decide_who_may_call(&config, &store).await?;
     let metrics = metrics()?;
@@ -76,6 +79,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
         rubrics: RubricCache::default(),
         sandbox: Some(sandbox.clone()),
         guests,
+        wires,
         metrics: metrics.clone(),
         settings: Settings { max_deadline: config.max_deadline },
     });
@@ -167,6 +171,10 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_counter!("gavel_verdicts_total", "Verdicts, by grader and reason.");
     metrics::describe_counter!("gavel_unjudged_total", "Completions without a reward, by what failed.");
     metrics::describe_counter!("gavel_store_failures_total", "Failures of the store.");
+    metrics::describe_counter!(
+        "gavel_replaced_rewards_total",
+        "Completions without a reward whose trainer got a number that was set for this, by wire and what failed."
+    );
     metrics::describe_gauge!("gavel_pending_completions", "Completions waiting or being graded.");
     metrics::describe_counter!("gavel_executions_total", "Runs of programs, by language and ending.");
     metrics::describe_gauge!("gavel_sandbox_running", "Programs running.");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gavel::judge::Judge;
 use gavel::server::admission::{Admission, Limits};
 use gavel::server::auth::{Gatekeeper, new_key};
+use gavel::server::compat::Wires;
 use gavel::server::listen::{self, Connections};
 use gavel::server::rubric_cache::RubricCache;
 use gavel::server::{self, App, Settings};
@@ -32,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) open: bool,
     /// What runs programs, if not the gate.
     pub(crate) sandbox: Option<Arc<dyn Sandbox>>,
+    /// How the wires of trainers are served.
+    pub(crate) wires: Wires,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             n_threads: 2,
             open: true,
             sandbox: None,
+            wires: Wires::default(),
         }
     }
 }
@@ -85,6 +89,7 @@ impl Server {
             rubrics: RubricCache::default(),
             sandbox: Some(sandbox),
             guests: None,
+            wires: options.wires,
             metrics: recorder(),
             settings: Settings { max_deadline: options.max_deadline },
         });
