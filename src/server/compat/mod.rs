@@ -16,6 +16,7 @@ use crate::tasks::TaskSets;
 
 mod label;
 mod lenient;
+mod nemo_gym;
 mod openrlhf;
 pub mod sandbox_fusion;
 mod scoring;
@@ -39,6 +40,7 @@ pub fn routes(app: Arc<App>) -> Router {
     let guarded = Router::new()
         .route("/run_code", post(sandbox_fusion::run_code))
         .route("/get_reward", post(openrlhf::get_reward))
+        .merge(nemo_gym::routes())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard));
     Router::new().route("/v1/ping", get(sandbox_fusion::ping)).merge(guarded).with_state(app)
 }

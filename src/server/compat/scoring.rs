@@ -23,7 +23,7 @@ use crate::server::gathering::Gathering;
 use crate::server::grade::CancelOnDrop;
 use crate::server::problem::{Fault, Problem};
 use crate::server::scoring::Scoring;
-use crate::server::types::{ErrorReply, GroupInput, RewardReply};
+use crate::server::types::{ErrorReply, GroupInput, Provenance, RewardReply};
 use crate::server::{App, measure, rubrics};
 
 /// Bodies up to this size are read on the async thread; larger ones would hold it up for too long.
@@ -91,6 +91,8 @@ pub(super) struct Sample {
 pub(super) struct Outcome {
     /// The reward with its components, all of them on every path.
     pub(super) reply: RewardReply,
+    /// What reproduces it; none where the task could not even be read.
+    pub(super) provenance: Option<Provenance>,
 }
 
 impl Outcome {
@@ -196,7 +198,9 @@ impl Route {
         for (answer, rubric) in answers.into_iter().zip(rubrics) {
             let reply = answer.map_or_else(|malformed| malformed, |scored| scored.reply);
             measure::replies(std::slice::from_ref(&reply), &rubric, inside.started);
-            outcomes.extend(reply.rewards.into_iter().map(|reply| Outcome { reply }));
+            let provenance = reply.provenance;
+            let outcome = |reply| Outcome { reply, provenance: provenance.clone() };
+            outcomes.extend(reply.rewards.into_iter().map(outcome));
         }
         Ok(outcomes)
     }

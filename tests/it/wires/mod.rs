@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::scripted::Scripted;
 use crate::server::{Options, Server};
 
+mod nemo_gym;
 mod openrlhf;
 
 /// A server with these settings of `[wires]`, and a data set `sums` of two questions.
