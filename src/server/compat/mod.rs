@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::{App, auth};
 use crate::tasks::TaskSets;
 
+mod atropos;
 mod label;
 mod lenient;
 mod nemo_gym;
@@ -41,6 +42,7 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/run_code", post(sandbox_fusion::run_code))
         .route("/get_reward", post(openrlhf::get_reward))
         .merge(nemo_gym::routes())
+        .merge(atropos::routes())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard));
     Router::new().route("/v1/ping", get(sandbox_fusion::ping)).merge(guarded).with_state(app)
 }

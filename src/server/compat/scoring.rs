@@ -75,6 +75,32 @@ pub(super) async fn enter(app: &App, request: Request) -> Result<(Value, Inside)
     Ok((value, Inside { _admitted: admitted, _body_room: room, started }))
 }
 
+/// Reads the body of a request that brings nothing to be judged; no body is an empty object.
+///
+/// # Errors
+/// As [`enter`].
+pub(super) async fn said(app: &App, request: Request) -> Result<Value, Problem> {
+    let body = request.into_body();
+    let admitted = match app.admission.enter() {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            app.admission.discard(body).await;
+            return Err(problem);
+        }
+    };
+    let read = app.admission.read(body).await?;
+    let value = tokio::task::spawn_blocking(move || {
+        // What is made of the bytes lives as long as their room is taken.
+        let value =
+            if read.bytes.is_empty() { Ok(Value::Object(Map::new())) } else { lenient::read(&read.bytes) };
+        drop(read.room);
+        value
+    });
+    let value = value.await.map_err(|_| Problem::internal())?;
+    drop(admitted);
+    value
+}
+
 /// One completion with what the trainer says of its task.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sample {

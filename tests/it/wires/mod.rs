@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::scripted::Scripted;
 use crate::server::{Options, Server};
 
+mod atropos;
 mod nemo_gym;
 mod openrlhf;
 

@@ -21,8 +21,7 @@ use http::{HeaderValue, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::lenient;
-use super::scoring::{Route, enter};
+use super::scoring::{Route, enter, said};
 use super::settings::Wire;
 use crate::server::extract::{Path, Query};
 use crate::server::problem::Problem;
@@ -76,7 +75,7 @@ struct Session {
 
 /// Begins a rollout. An environment server names the session and reads its name back.
 async fn open_session(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    let Session { resources_session_id } = super::fields(read(&app, request).await?)?;
+    let Session { resources_session_id } = super::fields(said(&app, request).await?)?;
     let Some(id) = resources_session_id else { return Ok(server::json(&json!({}))) };
     let reply = json!({"resources_session_id": id, "resources_tools": null, "sandbox_access": null});
     Ok(([(header::SET_COOKIE, COOKIE)], server::json(&reply)).into_response())
@@ -84,7 +83,7 @@ async fn open_session(State(app): State<Arc<App>>, request: Request) -> Result<R
 
 /// Ends a rollout; so does it for one that never began, and again for one that ended.
 async fn close_session(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    let Session { resources_session_id } = super::fields(read(&app, request).await?)?;
+    let Session { resources_session_id } = super::fields(said(&app, request).await?)?;
     let reply = resources_session_id.map_or_else(|| json!({}), |id| json!({"resources_session_id": id}));
     Ok(server::json(&reply))
 }
@@ -120,7 +119,7 @@ async fn verify_or_null(
 
 /// Begins an episode of one step: its prompt is the row's own.
 async fn reset(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    read(&app, request).await?;
+    said(&app, request).await?;
     Ok(server::json(&json!({"observation": null, "info": {}})))
 }
 
@@ -150,7 +149,7 @@ struct Verified {
 }
 
 async fn aggregate_metrics(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    let Verified { verify_responses: rows } = super::fields(read(&app, request).await?)?;
+    let Verified { verify_responses: rows } = super::fields(said(&app, request).await?)?;
     if rows.len() > MAX_ROWS {
         let message = format!("at most {MAX_ROWS} rollouts are aggregated, these are {}", rows.len());
         return Err(Problem::invalid_at("/verify_responses", message));
@@ -178,26 +177,4 @@ async fn judged(
     let (sample, answered) = Row::new(&row).sample(&app.wires.sets, route.dataset.as_deref());
     let outcome = route.judge(app, WIRE, vec![sample], &inside).await?.pop().ok_or_else(Problem::internal)?;
     Ok((row, Verdict::new(outcome, answered)))
-}
-
-/// A body that brings nothing to be judged.
-async fn read(app: &App, request: Request) -> Result<Value, Problem> {
-    let body = request.into_body();
-    let admitted = match app.admission.enter() {
-        Ok(admitted) => admitted,
-        Err(problem) => {
-            app.admission.discard(body).await;
-            return Err(problem);
-        }
-    };
-    let read = app.admission.read(body).await?;
-    let value = tokio::task::spawn_blocking(move || {
-        // What is made of the bytes lives as long as their room is taken.
-        let value = if read.bytes.is_empty() { Ok(json!({})) } else { lenient::read(&read.bytes) };
-        drop(read.room);
-        value
-    });
-    let value = value.await.map_err(|_| Problem::internal())?;
-    drop(admitted);
-    value
 }
