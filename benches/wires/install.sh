@@ -9,4 +9,4 @@ environment=$HOME/.cache/gavel/venv-clients/nemo_gym
   echo "NeMo-Gym is not installed: make test-clients does it" >&2
   exit 0
 }
-"$environment/bin/python" -m pip install --quiet --disable-pip-version-check math-verify==0.9.0 latex2sympy2_extended==1.11.0
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check math-verify==0.9.0 latex2sympy2_extended==1.11.0 pydot==4.0.1
