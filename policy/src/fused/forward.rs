@@ -141,7 +141,15 @@ impl Pass<'_> {
             None => row_blocks([middle, gate_up], ROWS).into_par_iter().for_each(
                 |(start, [mut middle, mut gate_up])| {
                     let rows = start..start + middle.n_rows();
-                    self.feed(layer, panels, x.rows(rows.clone()), o.rows(rows), &mut middle, &mut gate_up, None);
+                    self.feed(
+                        layer,
+                        panels,
+                        x.rows(rows.clone()),
+                        o.rows(rows),
+                        &mut middle,
+                        &mut gate_up,
+                        None,
+                    );
                 },
             ),
         }

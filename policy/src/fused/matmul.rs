@@ -35,12 +35,22 @@ pub(super) fn matmul(out: &mut ViewMut<'_>, add: bool, scale: f32, a: View<'_>, 
 
 /// The same where `b` is already in panels.
 pub(super) fn matmul_panels(out: &mut ViewMut<'_>, add: bool, scale: f32, a: View<'_>, b: Panels<'_>) {
-    assert!(a.n_rows() == out.n_rows() && a.n_cols() == b.k && b.n == out.n_cols(), "matrices that do not fit");
+    assert!(
+        a.n_rows() == out.n_rows() && a.n_cols() == b.k && b.n == out.n_cols(),
+        "matrices that do not fit"
+    );
     if nothing(out, add, b.k) {
         return;
     }
     for (i, inputs) in pieces(b.k, INPUTS).enumerate() {
-        rows_by_panels(out, add || i > 0, scale, a.cols(inputs.clone()), &b.data[inputs.start * LANES..], b.k);
+        rows_by_panels(
+            out,
+            add || i > 0,
+            scale,
+            a.cols(inputs.clone()),
+            &b.data[inputs.start * LANES..],
+            b.k,
+        );
     }
 }
 
