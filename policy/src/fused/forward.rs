@@ -156,6 +156,7 @@ impl Pass<'_> {
     }
 
     /// Queries, keys and values of some rows.
+    #[allow(clippy::too_many_arguments)]
     fn project(
         &self,
         layer: &LayerView<'_>,
@@ -226,6 +227,7 @@ impl Pass<'_> {
     }
 
     /// What comes after the attention, for some rows.
+    #[allow(clippy::too_many_arguments)]
     fn feed(
         &self,
         layer: &LayerView<'_>,

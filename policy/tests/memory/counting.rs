@@ -29,13 +29,13 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Lets the mark begin anew; returns the bytes that are allocated now.
-pub fn begin() -> usize {
+pub(crate) fn begin() -> usize {
     let now = NOW.load(Relaxed);
     PEAK.store(now, Relaxed);
     now
 }
 
 /// The most bytes that were allocated at once since [`begin`].
-pub fn peak() -> usize {
+pub(crate) fn peak() -> usize {
     PEAK.load(Relaxed)
 }
