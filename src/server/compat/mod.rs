@@ -20,6 +20,7 @@ mod openrlhf;
 pub mod sandbox_fusion;
 mod scoring;
 pub mod settings;
+mod slime;
 mod transcript;
 mod validation;
 
@@ -39,6 +40,7 @@ pub fn routes(app: Arc<App>) -> Router {
     let guarded = Router::new()
         .route("/run_code", post(sandbox_fusion::run_code))
         .route("/get_reward", post(openrlhf::get_reward))
+        .route("/rm", post(slime::rm))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard));
     Router::new().route("/v1/ping", get(sandbox_fusion::ping)).merge(guarded).with_state(app)
 }

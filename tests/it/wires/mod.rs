@@ -11,6 +11,7 @@ use crate::scripted::Scripted;
 use crate::server::{Options, Server};
 
 mod openrlhf;
+mod slime;
 
 /// A server with these settings of `[wires]`, and a data set `sums` of two questions.
 async fn serve(settings: Value) -> Server {
