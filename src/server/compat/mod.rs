@@ -14,9 +14,15 @@ use super::problem::Problem;
 use super::{App, auth};
 use crate::tasks::TaskSets;
 
+mod eval_protocol;
 mod label;
 mod lenient;
+mod llama_factory;
+mod messages;
+mod open_instruct;
 mod openrlhf;
+mod pickle;
+mod roll;
 pub mod sandbox_fusion;
 mod scoring;
 pub mod settings;
@@ -24,6 +30,7 @@ mod slime;
 mod transcript;
 mod validation;
 
+pub use roll::Failures as RollFailures;
 pub use settings::WiresSettings;
 
 /// What the wires need to know.
@@ -33,6 +40,8 @@ pub struct Wires {
     pub settings: WiresSettings,
     /// The tasks that can be asked for.
     pub sets: TaskSets,
+    /// What ROLL's samples failed at.
+    pub roll: RollFailures,
 }
 
 /// All of them. They need a key like the rest; the ping says nothing but that the process runs.
@@ -41,6 +50,14 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/run_code", post(sandbox_fusion::run_code))
         .route("/get_reward", post(openrlhf::get_reward))
         .route("/rm", post(slime::rm))
+        .route("/reward", post(eval_protocol::reward))
+        .route("/evaluate", post(eval_protocol::reward))
+        .route("/score", post(llama_factory::score))
+        .route("/v1/score/evaluation", post(llama_factory::score))
+        .route("/roll/submit", post(roll::submit))
+        .route("/roll/result", get(roll::result))
+        .route("/test_program", post(open_instruct::asserts))
+        .route("/test_program_stdio", post(open_instruct::streams))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard));
     Router::new().route("/v1/ping", get(sandbox_fusion::ping)).merge(guarded).with_state(app)
 }

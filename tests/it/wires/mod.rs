@@ -5,16 +5,26 @@ use std::sync::Arc;
 use gavel::server::compat::{Wires, WiresSettings};
 use gavel::tasks::{DataSetSettings, TaskSets};
 use reqwest::{Method, StatusCode};
+use sandboxes::Sandbox;
 use serde_json::{Value, json};
 
 use crate::scripted::Scripted;
 use crate::server::{Options, Server};
 
+mod eval_protocol;
+mod llama_factory;
+mod open_instruct;
 mod openrlhf;
+mod roll;
 mod slime;
 
 /// A server with these settings of `[wires]`, and a data set `sums` of two questions.
 async fn serve(settings: Value) -> Server {
+    serve_with(settings, Arc::new(Scripted)).await
+}
+
+/// The same with another sandbox.
+async fn serve_with(settings: Value, sandbox: Arc<dyn Sandbox>) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sums.jsonl");
     let rows = [
@@ -31,8 +41,8 @@ async fn serve(settings: Value) -> Server {
         test: None,
     };
     let settings: WiresSettings = serde_json::from_value(settings).unwrap();
-    let wires = Wires { settings, sets: TaskSets::load(vec![sums]).unwrap() };
-    Server::with(Options { wires, sandbox: Some(Arc::new(Scripted)), ..Options::default() }).await
+    let wires = Wires { settings, sets: TaskSets::load(vec![sums]).unwrap(), ..Wires::default() };
+    Server::with(Options { wires, sandbox: Some(sandbox), ..Options::default() }).await
 }
 
 /// Texts that no server should fall over: what a policy wrote is never a reason for anything but a verdict.
