@@ -16,7 +16,7 @@ use super::sample;
 use crate::config::{ServeConfig, ServeSettings};
 use crate::guests::InstalledGuests;
 
-use crate::judge::Judge;
+use crate::judge::{Judge, MIN_WORK, VerdictCache};
 use crate::server::admission::Admission;
 use crate::server::answers::{AnswerLimits, Answers};
 use crate::server::auth::Gatekeeper;
@@ -77,6 +77,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let guests = open_guests(&sandbox);
     let resources = Resources { sandbox: Some(sandbox.clone()) };
     let judge = Judge::start(config.n_threads, resources).context("cannot start the grading threads")?;
+    let judge = judge.with_cache(VerdictCache::new(config.cache_bytes, MIN_WORK));
     let app = Arc::new(App {
         judge,
         store: store.clone(),
@@ -188,6 +189,11 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
         "Requests answered with the first answer of their idempotency key, by what the key was for."
     );
     metrics::describe_gauge!("gavel_jobs_open", "Jobs that have not ended.");
+    metrics::describe_counter!(
+        "gavel_verdict_cache_total",
+        "Verdicts that took long enough to be worth keeping: found again (hit) or found for the first time (miss)."
+    );
+    metrics::describe_gauge!("gavel_verdict_cache_bytes", "Size of the verdicts that are kept, about.");
     metrics::describe_gauge!("gavel_pending_completions", "Completions waiting or being graded.");
     metrics::describe_counter!("gavel_executions_total", "Runs of programs, by language and ending.");
     metrics::describe_gauge!("gavel_sandbox_running", "Programs running.");

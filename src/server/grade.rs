@@ -71,17 +71,11 @@ pub async fn grade(State(app): State<Arc<App>>, request: Request) -> Result<Resp
         ));
     }
     let arrived = Arrived::read(&app, parts.headers, body).await?;
-    match key? {
-        Some(key) => keyed(app, &key, arrived).await,
-        None => {
-            let (batch, inside) = arrived.prepare(&app, streamed).await?;
-            if streamed {
-                Ok(stream(app, batch, inside))
-            } else {
-                Ok(json_bytes(whole(app, batch, inside).await?))
-            }
-        }
+    if let Some(key) = key? {
+        return keyed(app, &key, arrived).await;
     }
+    let (batch, inside) = arrived.prepare(&app, streamed).await?;
+    if streamed { Ok(stream(app, batch, inside)) } else { Ok(json_bytes(whole(app, batch, inside).await?)) }
 }
 
 /// The answer to a request with an idempotency key. The work goes on when the client leaves, as it will come again.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use gavel::judge::Judge;
+use gavel::judge::{Judge, VerdictCache};
 use gavel::server::admission::{Admission, Limits};
 use gavel::server::answers::{AnswerLimits, Answers};
 use gavel::server::auth::{Gatekeeper, new_key};
@@ -38,6 +38,8 @@ pub(crate) struct Options {
     /// How the wires of trainers are served.
     pub(crate) wires: Wires,
     pub(crate) jobs: JobLimits,
+    /// Memory for verdicts.
+    pub(crate) cache_bytes: u64,
 }
 
 impl Default for Options {
@@ -62,6 +64,7 @@ impl Default for Options {
             sandbox: None,
             wires: Wires::default(),
             jobs: JobLimits::default(),
+            cache_bytes: 0,
         }
     }
 }
@@ -86,7 +89,9 @@ impl Server {
         let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
         let resources = Resources { sandbox: Some(Arc::clone(&sandbox)) };
         let app = Arc::new(App {
-            judge: Judge::start(options.n_threads, resources).unwrap(),
+            judge: Judge::start(options.n_threads, resources)
+                .unwrap()
+                .with_cache(VerdictCache::new(options.cache_bytes, Duration::ZERO)),
             store: Store::open("sqlite::memory:").await.unwrap(),
             admission: Admission::new(options.limits),
             gatekeeper: Gatekeeper::new(options.open),

@@ -94,7 +94,10 @@ async fn test(
     request: Request,
     form: Form,
 ) -> Result<Response, Problem> {
-    let number = route.on_infra_failure.or_else(|| app.wires.settings.on_infra_failure(WIRE)).unwrap_or(0.0);
+    let number = match route.on_infra_failure.or_else(|| app.wires.settings.on_infra_failure(WIRE)) {
+        Some(_) => route.number(&app, WIRE)?,
+        None => 0.0,
+    };
     let (body, inside) = enter(&app, request).await?;
     let Asked { program, tests, max_execution_time } = super::fields(body)?;
     let tests = tokio::task::spawn_blocking(move || listed(tests)).await.map_err(|_| Problem::internal())?;

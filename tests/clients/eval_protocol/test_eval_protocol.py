@@ -1,7 +1,12 @@
 """eval-protocol's own remote reward function against a Gavel server."""
 
+import os
 import pathlib
 import sys
+
+# litellm, which eval-protocol and its plugin for pytest import, would fetch a list of prices and does not start
+# without it. So run this file itself, with Python: pytest alone loads the plugin before it comes here.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import pytest
 
@@ -60,5 +65,9 @@ def test_the_trl_adapter(url):
     reward = RewardFunction(mode="remote", endpoint=f"{url}/reward?rubric=math&on_infra_failure=-1")
     adapter = reward.get_trl_adapter()
     prompts = [said("")[:1]] * 2
-    rewards = adapter(prompts, ["\\boxed{42}", "\\boxed{1}"], ground_truth=["42", "42"])
+    rewards = adapter(prompts, ["\\boxed{42}", "\\boxed{1}"], solution=["42", "42"])
     assert rewards == [1.0, 0.0]
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", __file__]))

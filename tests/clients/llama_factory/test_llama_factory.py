@@ -1,5 +1,6 @@
 """LLaMA-Factory's own `get_rewards_from_server` against a Gavel server."""
 
+import functools
 import importlib
 import importlib.util
 import json
@@ -26,6 +27,7 @@ SUMS = "\n".join(
 )
 
 
+@functools.cache
 def client():
     """The function as it stands in the package, without the packages' own imports of half the world."""
     top = pathlib.Path(importlib.util.find_spec("llamafactory").submodule_search_locations[0])
@@ -60,3 +62,7 @@ def test_scores(url):
 def test_a_wrong_set_up_stops_the_training(url):
     with pytest.raises(KeyError):
         client()(f"{url}/score?rubric=maths", ["x"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", __file__]))

@@ -29,7 +29,7 @@ async fn scores_have_metrics_and_say_whether_they_are_valid() {
             json!({"messages": messages(said), "ground_truth": truth, "rubric": "math", "kwargs": null}),
         ] {
             let (status, reply) = post(&server, URL, &sent).await;
-            assert_eq!(status, StatusCode::OK, "{}", reply);
+            assert_eq!(status, StatusCode::OK, "{reply}");
             let reason = reply["metrics"]["accuracy"]["reason"].as_str().unwrap();
             let expected = json!({
                 "score": score, "is_score_valid": true, "reason": format!("accuracy: {reason}"), "error": null,
@@ -52,7 +52,7 @@ async fn what_is_not_judged_says_so() {
     );
     assert_eq!(reply["error"], reply["reason"]);
     let metrics = &reply["metrics"];
-    assert_eq!(metrics["accuracy"]["success"], json!(false), "{}", reply);
+    assert_eq!(metrics["accuracy"]["success"], json!(false), "{reply}");
     assert_eq!((&metrics["judged"]["score"], &metrics["judged"]["success"]), (&json!(0.0), &json!(false)));
 }
 

@@ -28,11 +28,11 @@ async fn prompts_are_looked_up() {
         own_question,
     ]);
     let (status, reply) = post(&server, "/score?dataset=sums", &sent).await;
-    assert_eq!((status, &reply["scores"]), (StatusCode::OK, &json!([1.0, 0.0, 1.0, 0.0])), "{}", reply);
+    assert_eq!((status, &reply["scores"]), (StatusCode::OK, &json!([1.0, 0.0, 1.0, 0.0])), "{reply}");
     // No data set knows this one, and the rubric needs a reference.
     let sent = body(&[chat("What is 3+3?", "\\boxed{6}")]);
     let (status, reply) = post(&server, "/v1/score/evaluation?rubric=math", &sent).await;
-    assert_eq!((status, &reply["scores"]), (StatusCode::OK, &json!([-1.0])), "{}", reply);
+    assert_eq!((status, &reply["scores"]), (StatusCode::OK, &json!([-1.0])), "{reply}");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn each_assertion_is_judged_alone() {
     ] {
         for tests in [tests.clone(), json!(tests.to_string())] {
             let (status, reply) = post(&server, "/test_program", &body(program, &tests)).await;
-            assert_eq!((status, &reply["results"]), (StatusCode::OK, &results), "{program}: {}", reply);
+            assert_eq!((status, &reply["results"]), (StatusCode::OK, &results), "{program}: {reply}");
             let runtimes = reply["runtimes"].as_array().unwrap().iter().map(|time| time.as_f64().unwrap());
             let passed = results.as_array().unwrap().iter().map(|result| result == &json!(1));
             assert!(runtimes.zip(passed).all(|(time, passed)| if passed {
@@ -56,11 +56,11 @@ async fn output_is_compared() {
         {"input": "1\n", "output": "3"},
     ]);
     let (_, reply) = post(&server, "/test_program_stdio", &body(program, &tests)).await;
-    assert_eq!(reply["results"], json!([1, 1, 1, 1, 0, 0]), "{}", reply);
+    assert_eq!(reply["results"], json!([1, 1, 1, 1, 0, 0]), "{reply}");
     // The same as data sets pack it: base64 of zlib of a pickle.
     let packed = json!("eJxrYJlqzAABsVM0aqdo9LBm5hWUlkzpYTLkmtLDll9aAuEZcU0pBUpnMGUwZ7D0MFkCual6ADTuEuI=");
     let (_, reply) = post(&server, "/test_program_stdio", &body(program, &packed)).await;
-    assert_eq!(reply["results"], json!([1, 0]), "{}", reply);
+    assert_eq!(reply["results"], json!([1, 0]), "{reply}");
 }
 
 #[tokio::test]
@@ -82,6 +82,7 @@ async fn what_is_not_judged_is_the_number() {
         ("/test_program", body("", &json!("x"))),
         ("/test_program", body("", &json!(vec!["assert True"; 5000]))),
         ("/test_program?on_infra_failure=x", body("", &json!([]))),
+        ("/test_program?on_infra_failure=NaN", body("", &json!([]))),
     ] {
         assert!(post(&server, url, &sent).await.0.is_client_error(), "{url}");
     }

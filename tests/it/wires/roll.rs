@@ -26,7 +26,7 @@ async fn poll(server: &Server, id: &Value) -> Value {
 
 async fn result(server: &Server, url: &str, sent: &Value) -> Value {
     let (status, reply) = post(server, url, sent).await;
-    assert_eq!((status, &reply["errcode"]), (StatusCode::OK, &json!(0)), "{}", reply);
+    assert_eq!((status, &reply["errcode"]), (StatusCode::OK, &json!(0)), "{reply}");
     loop {
         let polled = poll(server, &reply["reward_request_id"]).await;
         if polled["errcode"] != 1 {

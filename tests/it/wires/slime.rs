@@ -55,7 +55,7 @@ async fn a_set_up_that_is_wrong_is_refused() {
         ("/rm?on_infra_failure=0&rubric=math", json!({"prompt": "", "label": "2"})),
     ] {
         let (status, reply) = post(&server, url, &sent).await;
-        assert!(status.is_client_error(), "{url}: {}", reply);
+        assert!(status.is_client_error(), "{url}: {reply}");
     }
 }
 
