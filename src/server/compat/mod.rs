@@ -18,13 +18,21 @@ mod atropos;
 mod label;
 mod lenient;
 mod nemo_gym;
+mod eval_protocol;
+mod llama_factory;
+mod messages;
+mod open_instruct;
 mod openrlhf;
+mod pickle;
+mod roll;
 pub mod sandbox_fusion;
 mod scoring;
 pub mod settings;
+mod slime;
 mod transcript;
 mod validation;
 
+pub use roll::Failures as RollFailures;
 pub use settings::WiresSettings;
 
 /// What the wires need to know.
@@ -34,6 +42,8 @@ pub struct Wires {
     pub settings: WiresSettings,
     /// The tasks that can be asked for.
     pub sets: TaskSets,
+    /// What ROLL's samples failed at.
+    pub roll: RollFailures,
 }
 
 /// All of them. They need a key like the rest; the ping says nothing but that the process runs.
@@ -43,6 +53,15 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/get_reward", post(openrlhf::get_reward))
         .merge(nemo_gym::routes())
         .merge(atropos::routes())
+        .route("/rm", post(slime::rm))
+        .route("/reward", post(eval_protocol::reward))
+        .route("/evaluate", post(eval_protocol::reward))
+        .route("/score", post(llama_factory::score))
+        .route("/v1/score/evaluation", post(llama_factory::score))
+        .route("/roll/submit", post(roll::submit))
+        .route("/roll/result", get(roll::result))
+        .route("/test_program", post(open_instruct::asserts))
+        .route("/test_program_stdio", post(open_instruct::streams))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard));
     Router::new().route("/v1/ping", get(sandbox_fusion::ping)).merge(guarded).with_state(app)
 }

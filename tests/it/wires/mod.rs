@@ -13,10 +13,20 @@ use crate::server::{Options, Server};
 
 mod atropos;
 mod nemo_gym;
+mod eval_protocol;
+mod llama_factory;
+mod open_instruct;
 mod openrlhf;
+mod roll;
+mod slime;
 
 /// A server with these settings of `[wires]`, and a data set `sums` of two questions.
 async fn serve(settings: Value) -> Server {
+    serve_with(settings, Arc::new(Scripted)).await
+}
+
+/// The same with another sandbox.
+async fn serve_with(settings: Value, sandbox: Arc<dyn Sandbox>) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sums.jsonl");
     let rows = [
@@ -33,8 +43,8 @@ async fn serve(settings: Value) -> Server {
         test: None,
     };
     let settings: WiresSettings = serde_json::from_value(settings).unwrap();
-    let wires = Wires { settings, sets: TaskSets::load(vec![sums]).unwrap() };
-    let sandbox: Option<Arc<dyn Sandbox>> = Some(Arc::new(Scripted));
+    let wires = Wires { settings, sets: TaskSets::load(vec![sums]).unwrap(), ..Wires::default() };
+    let sandbox = Some(sandbox);
     Server::with(Options { wires, sandbox, cache_bytes: 1 << 20, ..Options::default() }).await
 }
 
