@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -20,6 +20,8 @@ use crate::store::KeyHash;
 
 /// What every key begins with, so that a leaked one is recognised.
 const KEY_PREFIX: &str = "gavel_";
+/// The other header that may hold it.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// How long a key that was found is believed without asking the store: a revoked key works that long.
 const TRUST: Duration = Duration::from_secs(10);
 /// How many keys are remembered.
@@ -79,8 +81,8 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
             Err(problem) => problem.into_response(),
         };
     }
-    let credentials = request.headers().get(header::AUTHORIZATION).cloned();
-    match admit(&app, credentials.as_ref()).await {
+    let key = key_of(request.headers());
+    match admit(&app, key).await {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             app.admission.discard(request.into_body()).await;
@@ -103,21 +105,31 @@ fn own_page(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-async fn admit(app: &App, credentials: Option<&HeaderValue>) -> Result<(), Problem> {
-    let credentials = credentials.ok_or_else(|| {
-        Problem::unauthorized("send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key")
-    })?;
-    let key = credentials
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim())
-        .filter(|key| key.starts_with(KEY_PREFIX))
-        .ok_or_else(|| {
-            Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`"))
-        })?;
-    let hash = hash_of(key);
+/// The key that a request brings: as a bearer key, or in the header that clients of Open Reward Standard use.
+fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = |text: &str| {
+        let (scheme, key) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+    };
+    let key = match headers.get(header::AUTHORIZATION) {
+        Some(_) => text(header::AUTHORIZATION).and_then(bearer).unwrap_or_default(),
+        None => {
+            text(API_KEY).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).ok_or_else(|| {
+                Problem::unauthorized(
+                    "send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key",
+                )
+            })?
+        }
+    };
+    if key.starts_with(KEY_PREFIX) {
+        return Ok(key);
+    }
+    Err(Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`")))
+}
+
+async fn admit(app: &App, key: Result<String, Problem>) -> Result<(), Problem> {
+    let hash = hash_of(&key?);
     if app.gatekeeper.remembers(&hash) {
         return Ok(());
     }

@@ -14,12 +14,16 @@ use super::problem::Problem;
 use super::{App, auth};
 use crate::tasks::TaskSets;
 
+mod episode;
 mod label;
 mod lenient;
+mod openenv;
 mod openrlhf;
+mod ors;
 pub mod sandbox_fusion;
 mod scoring;
 pub mod settings;
+mod task_api;
 mod transcript;
 mod validation;
 
@@ -39,8 +43,15 @@ pub fn routes(app: Arc<App>) -> Router {
     let guarded = Router::new()
         .route("/run_code", post(sandbox_fusion::run_code))
         .route("/get_reward", post(openrlhf::get_reward))
+        .merge(openenv::routes())
+        .merge(ors::routes())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard));
-    Router::new().route("/v1/ping", get(sandbox_fusion::ping)).merge(guarded).with_state(app)
+    Router::new()
+        .route("/v1/ping", get(sandbox_fusion::ping))
+        .route("/health", get(ors::health))
+        .route("/version", get(ors::version))
+        .merge(guarded)
+        .with_state(app)
 }
 
 /// A body's fields; those that are not known are left alone, as trainers add to them.

@@ -110,6 +110,16 @@ impl Outcome {
         let judged = u8::from(self.reply.reward.is_some());
         components.chain([("judged".to_owned(), judged.into())]).collect()
     }
+
+    /// Every component by its name, null for those that gave no score.
+    pub(super) fn scores(&self) -> Map<String, Value> {
+        self.reply.components.iter().map(|part| (part.name.clone(), part.score.into())).collect()
+    }
+
+    /// Why there is no reward, in words.
+    pub(super) fn error(&self) -> Option<String> {
+        self.reply.error.as_ref().map(|error| format!("{}: {}", error.kind.name(), error.message))
+    }
 }
 
 /// Counts a sample without a reward on a wire whose trainer does not get to see that, and says it in the log.
@@ -172,33 +182,7 @@ impl Route {
                 }
             }
         }
-        let (gathering, gathered) = Gathering::of(groups.len());
-        let rubrics: Vec<Arc<Rubric>> = groups.iter().map(|(routed, _)| Arc::clone(&routed.rubric)).collect();
-        for (index, (routed, completions)) in groups.into_iter().enumerate() {
-            let scoring = Scoring::new(routed.rubric, &Progress::default(), Arc::clone(&control))
-                .map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
-            match routed.task {
-                Ok(task) => {
-                    let gathering = Arc::clone(&gathering);
-                    let input = GroupInput { id: None, task, completions };
-                    let done = move |scored| gathering.put(index, Ok(scored));
-                    scoring.submit(&app.judge, index, input, done);
-                }
-                Err(Fault { pointer, message }) => {
-                    let error = TaskError::new(TaskErrorKind::InvalidTask, pointer, message);
-                    gathering.put(index, Ok(scoring.malformed(index, completions, &error)));
-                }
-            }
-        }
-        drop(gathering);
-        let answers = gathered.await.map_err(|_| Problem::internal())?;
-        let mut outcomes = Vec::new();
-        for (answer, rubric) in answers.into_iter().zip(rubrics) {
-            let reply = answer.map_or_else(|malformed| malformed, |scored| scored.reply);
-            measure::replies(std::slice::from_ref(&reply), &rubric, inside.started);
-            outcomes.extend(reply.rewards.into_iter().map(|reply| Outcome { reply }));
-        }
-        Ok(outcomes)
+        judged(app, groups, &control, inside.started).await
     }
 
     /// Which rubric and which task a sample is judged by. The rubric is the label's, then the URL's, then the data
@@ -250,6 +234,63 @@ impl Route {
         });
         Ok(found.map(|(set, task)| (set.rubric(), task)))
     }
+}
+
+/// Judges completions of one task as one group, for which there is `room`; one outcome for each, in their order.
+///
+/// # Errors
+/// 500 only, where `rubric` needs nothing that is not there.
+pub(super) async fn judge_group(
+    app: &App,
+    rubric: Arc<Rubric>,
+    task: &Task,
+    completions: Vec<Completion>,
+    started: Instant,
+    room: OwnedSemaphorePermit,
+) -> Result<Vec<Outcome>, Problem> {
+    let control = Arc::new(Control::until(Some(started + app.settings.max_deadline)));
+    let _cancel = CancelOnDrop(Arc::clone(&control));
+    let completions = completions.into_iter().map(clipped).collect();
+    let group = (Routed { rubric, task: Ok(task.clone()) }, completions);
+    let outcomes = judged(app, vec![group], &control, started).await;
+    drop(room);
+    outcomes
+}
+
+/// The outcomes of all groups, one after the other.
+async fn judged(
+    app: &App,
+    groups: Vec<(Routed, Vec<Completion>)>,
+    control: &Arc<Control>,
+    started: Instant,
+) -> Result<Vec<Outcome>, Problem> {
+    let (gathering, gathered) = Gathering::of(groups.len());
+    let rubrics: Vec<Arc<Rubric>> = groups.iter().map(|(routed, _)| Arc::clone(&routed.rubric)).collect();
+    for (index, (routed, completions)) in groups.into_iter().enumerate() {
+        let scoring = Scoring::new(routed.rubric, &Progress::default(), Arc::clone(control))
+            .map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+        match routed.task {
+            Ok(task) => {
+                let gathering = Arc::clone(&gathering);
+                let input = GroupInput { id: None, task, completions };
+                let done = move |scored| gathering.put(index, Ok(scored));
+                scoring.submit(&app.judge, index, input, done);
+            }
+            Err(Fault { pointer, message }) => {
+                let error = TaskError::new(TaskErrorKind::InvalidTask, pointer, message);
+                gathering.put(index, Ok(scoring.malformed(index, completions, &error)));
+            }
+        }
+    }
+    drop(gathering);
+    let answers = gathered.await.map_err(|_| Problem::internal())?;
+    let mut outcomes = Vec::new();
+    for (answer, rubric) in answers.into_iter().zip(rubrics) {
+        let reply = answer.map_or_else(|malformed| malformed, |scored| scored.reply);
+        measure::replies(std::slice::from_ref(&reply), &rubric, started);
+        outcomes.extend(reply.rewards.into_iter().map(|reply| Outcome { reply }));
+    }
+    Ok(outcomes)
 }
 
 /// How a sample is judged.
