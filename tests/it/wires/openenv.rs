@@ -188,7 +188,7 @@ async fn a_full_server_says_so_before_anything_is_begun() {
     let body = json!({"action": {"answer": "2"}, "index": 0});
     assert_eq!(post(&server, "/openenv/sums/step", &body).await.0, StatusCode::TOO_MANY_REQUESTS);
     drop(all);
-    assert_eq!(client.step("2").await["data"]["reward"], 1.0);
+    assert_eq!(client.step("\\boxed{2}").await["data"]["reward"], 1.0);
 }
 
 #[tokio::test]
@@ -288,11 +288,11 @@ async fn poison_gets_a_verdict() {
     }
     for (action, reward) in [
         (r#"{"answer": "\ud800 \\boxed{2}"}"#, 1.0),
-        (r#"{"answer": 2}"#, 1.0),
-        (r#"{"answer": 2, "metadata": {"x": NaN}}"#, 1.0),
+        (r#"{"answer": "\\boxed{2}", "metadata": {"x": NaN}}"#, 1.0),
         // What a reader of JSON made of a reply.
+        (r#"{"answer": 2}"#, 0.0),
         (r#"{"x": 1}"#, 0.0),
-        ("2", 1.0),
+        (r#""\\boxed{2}""#, 1.0),
         ("[2]", 0.0),
     ] {
         client.reset(json!({"index": 0})).await;

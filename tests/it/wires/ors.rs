@@ -113,7 +113,7 @@ async fn episodes_from_session_to_reward() {
             1,
             "What is 2+2?",
             "submit",
-            "4",
+            "\\boxed{4}",
             1.0,
         ),
     ] {
@@ -178,7 +178,7 @@ async fn calls_that_cannot_be_have_a_reason_and_cost_nothing() {
     let refused = session.send(Method::POST, "/call", &call).await;
     assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
     drop(full);
-    assert_eq!(session.call("submit", json!({"answer": 2})).await, success(0, 1.0));
+    assert_eq!(session.call("submit", json!({"answer": 2})).await, success(0, 0.0));
 }
 
 #[tokio::test]
@@ -206,9 +206,9 @@ async fn groups_are_scored_together() {
     let candidates = json!([
         said(json!([{"type": "reasoning", "text": "\\boxed{5}"}, text("It is "), text("\\boxed{4}.")])),
         said(json!([text("\\boxed{5}")])),
-        said(json!([text("I hand in:"), call("submit", json!("4"))])),
-        said(json!([text("4"), call("answer", json!(5))])),
-        said(json!([text("4"), call("search", json!(5))])),
+        said(json!([text("I hand in:"), call("submit", json!("\\boxed{4}"))])),
+        said(json!([text("\\boxed{4}"), call("answer", json!(5))])),
+        said(json!([text("\\boxed{4}"), call("search", json!(5))])),
         {"messages": []},
         {"messages": [{"role": "user", "blocks": [text("4")]}], "metadata": {"id": 7}},
     ]);
@@ -222,7 +222,7 @@ async fn groups_are_scored_together() {
         StatusCode::UNPROCESSABLE_ENTITY
     );
     // The episode goes on.
-    assert_eq!(session.call("answer", json!({"answer": "4"})).await, success(1, 1.0));
+    assert_eq!(session.call("answer", json!({"answer": "\\boxed{4}"})).await, success(1, 1.0));
     let unjudged =
         Session::create(&server, "", &json!({"env_name": "unjudged", "split": "train", "index": 0})).await;
     let reply =
