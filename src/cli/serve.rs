@@ -16,7 +16,7 @@ use super::sample;
 use crate::config::{ServeConfig, ServeSettings};
 use crate::guests::InstalledGuests;
 
-use crate::judge::Judge;
+use crate::judge::{Judge, MIN_WORK, VerdictCache};
 use crate::server::admission::Admission;
 use crate::server::auth::Gatekeeper;
 use crate::server::compat::Wires;
@@ -71,6 +71,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let guests = open_guests(&sandbox);
     let resources = Resources { sandbox: Some(sandbox.clone()) };
     let judge = Judge::start(config.n_threads, resources).context("cannot start the grading threads")?;
+    let judge = judge.with_cache(VerdictCache::new(config.cache_bytes, MIN_WORK));
     let app = Arc::new(App {
         judge,
         store: store.clone(),
@@ -175,6 +176,11 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
         "gavel_replaced_rewards_total",
         "Completions without a reward whose trainer got a number that was set for this, by wire and what failed."
     );
+    metrics::describe_counter!(
+        "gavel_verdict_cache_total",
+        "Verdicts that took long enough to be worth keeping: found again (hit) or found for the first time (miss)."
+    );
+    metrics::describe_gauge!("gavel_verdict_cache_bytes", "Size of the verdicts that are kept, about.");
     metrics::describe_gauge!("gavel_pending_completions", "Completions waiting or being graded.");
     metrics::describe_counter!("gavel_executions_total", "Runs of programs, by language and ending.");
     metrics::describe_gauge!("gavel_sandbox_running", "Programs running.");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -20,8 +20,6 @@ use crate::store::KeyHash;
 
 /// What every key begins with, so that a leaked one is recognised.
 const KEY_PREFIX: &str = "gavel_";
-/// The other header that may hold it.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// How long a key that was found is believed without asking the store: a revoked key works that long.
 const TRUST: Duration = Duration::from_secs(10);
 /// How many keys are remembered.
@@ -44,6 +42,18 @@ pub fn new_key() -> Result<(String, KeyHash), getrandom::Error> {
 
 fn hash_of(key: &str) -> KeyHash {
     KeyHash(Sha256::digest(key.as_bytes()).into())
+}
+
+/// Who calls: the hash of the key, or nobody in particular where no key is asked for. An extension of every request
+/// that was let through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Caller(Option<KeyHash>);
+
+impl Caller {
+    /// Who sent a request.
+    pub fn of(extensions: &http::Extensions) -> Self {
+        extensions.get().copied().unwrap_or_default()
+    }
 }
 
 /// Decides who may call.
@@ -74,16 +84,19 @@ impl Gatekeeper {
 }
 
 /// Lets a request through when it may.
-pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if app.gatekeeper.open {
         return match own_page(request.headers()) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         };
     }
-    let key = key_of(request.headers());
+    let key = key_in(request.headers());
     match admit(&app, key).await {
-        Ok(()) => next.run(request).await,
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err(problem) => {
             app.admission.discard(request.into_body()).await;
             problem.into_response()
@@ -105,38 +118,38 @@ fn own_page(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-/// The key that a request brings: as a bearer key, or in the header that clients of Open Reward Standard use.
-fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = |text: &str| {
-        let (scheme, key) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
-    };
-    let key = match headers.get(header::AUTHORIZATION) {
-        Some(_) => text(header::AUTHORIZATION).and_then(bearer).unwrap_or_default(),
-        None => {
-            text(API_KEY).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).ok_or_else(|| {
-                Problem::unauthorized(
-                    "send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key",
-                )
-            })?
-        }
-    };
-    if key.starts_with(KEY_PREFIX) {
-        return Ok(key);
+/// The hash of the key that a request brings. Trainers' clients have headers of their own for it.
+fn key_in(headers: &HeaderMap) -> Result<KeyHash, Problem> {
+    let bearers = [header::AUTHORIZATION.as_str(), "xrl-authorization"].map(|name| headers.get(name));
+    let plain = headers.get("x-api-key");
+    if bearers.iter().flatten().next().is_none() && plain.is_none() {
+        return Err(Problem::unauthorized(
+            "send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key",
+        ));
     }
-    Err(Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`")))
+    fn text(value: &HeaderValue) -> Option<&str> {
+        value.to_str().ok()
+    }
+    let bearers = bearers.into_iter().flatten().filter_map(text).filter_map(|text| {
+        let (scheme, key) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let mut keys = bearers.chain(plain.and_then(text).map(str::trim));
+    let key = keys.find(|key| key.starts_with(KEY_PREFIX)).ok_or_else(|| {
+        Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`"))
+    })?;
+    Ok(hash_of(key))
 }
 
-async fn admit(app: &App, key: Result<String, Problem>) -> Result<(), Problem> {
-    let hash = hash_of(&key?);
+async fn admit(app: &App, key: Result<KeyHash, Problem>) -> Result<Caller, Problem> {
+    let hash = key?;
     if app.gatekeeper.remembers(&hash) {
-        return Ok(());
+        return Ok(Caller(Some(hash)));
     }
     match app.store.find_api_key(&hash).await.map_err(store_problem)? {
         Some(_) => {
             app.gatekeeper.remember(hash);
-            Ok(())
+            Ok(Caller(Some(hash)))
         }
         None => Err(Problem::unauthorized(
             "this key is not known here, or it was revoked; `gavel keys list` shows those that are, \

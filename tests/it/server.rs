@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use gavel::judge::Judge;
+use gavel::judge::{Judge, VerdictCache};
 use gavel::server::admission::{Admission, Limits};
 use gavel::server::auth::{Gatekeeper, new_key};
 use gavel::server::compat::Wires;
@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) sandbox: Option<Arc<dyn Sandbox>>,
     /// How the wires of trainers are served.
     pub(crate) wires: Wires,
+    /// Memory for verdicts.
+    pub(crate) cache_bytes: u64,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             open: true,
             sandbox: None,
             wires: Wires::default(),
+            cache_bytes: 0,
         }
     }
 }
@@ -82,7 +85,9 @@ impl Server {
         let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
         let resources = Resources { sandbox: Some(Arc::clone(&sandbox)) };
         let app = Arc::new(App {
-            judge: Judge::start(options.n_threads, resources).unwrap(),
+            judge: Judge::start(options.n_threads, resources)
+                .unwrap()
+                .with_cache(VerdictCache::new(options.cache_bytes, Duration::ZERO)),
             store: Store::open("sqlite::memory:").await.unwrap(),
             admission: Admission::new(options.limits),
             gatekeeper: Gatekeeper::new(options.open),

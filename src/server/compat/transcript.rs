@@ -48,13 +48,9 @@ const USER: [(&str, &str); 8] = [
 /// tokenizer may have lost a space on the way) it is what follows the template's last mark of the assistant, and
 /// where there is no mark the whole. `more_ends` are taken off the end like the known ones.
 pub(super) fn completion<'a>(whole: &'a str, prompt: Option<&str>, more_ends: &[String]) -> &'a str {
-    let said = match prompt.and_then(|prompt| whole.strip_prefix(prompt)) {
-        Some(said) => said,
-        None => {
-            let after = |mark: &&str| whole.rfind(*mark).map(|at| at + mark.len());
-            ASSISTANT.iter().filter_map(after).max().map_or(whole, |at| &whole[at..])
-        }
-    };
+    let after = |mark: &&str| whole.rfind(*mark).map(|at| at + mark.len());
+    let after_mark = || ASSISTANT.iter().filter_map(after).max().map_or(whole, |at| &whole[at..]);
+    let said = prompt.and_then(|prompt| whole.strip_prefix(prompt)).unwrap_or_else(after_mark);
     without_ends(said, more_ends)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gavel::server::compat::{Wires, WiresSettings};
 use gavel::tasks::{DataSetSettings, TaskSets};
 use reqwest::{Method, StatusCode};
+use sandboxes::Sandbox;
 use serde_json::{Value, json};
 
 use crate::scripted::Scripted;
@@ -18,7 +19,8 @@ mod ors;
 async fn serve(settings: Value) -> Server {
     let settings: WiresSettings = serde_json::from_value(settings).unwrap();
     let wires = Wires { settings, sets: sets() };
-    Server::with(Options { wires, sandbox: Some(Arc::new(Scripted)), ..Options::default() }).await
+    let sandbox: Option<Arc<dyn Sandbox>> = Some(Arc::new(Scripted));
+    Server::with(Options { wires, sandbox, cache_bytes: 1 << 20, ..Options::default() }).await
 }
 
 /// The data sets `sums` of two questions, `unjudged` whose task has no answer, and `writes-one` for programs.
@@ -48,6 +50,22 @@ fn sets() -> TaskSets {
         set("writes-one", "code", &[one]),
     ])
     .unwrap()
+}
+
+#[tokio::test]
+async fn what_one_wire_asked_another_need_not_ask_again() {
+    let server = serve(json!({})).await;
+    let task = json!({"reference": "42"});
+    let sent = json!({"rubric": "math", "groups": [{"task": task, "completions": ["\\boxed{42}"]}]});
+    let (_, native) = post(&server, "/v1/grade", &sent).await;
+    let kept = server.app.judge.cache().bytes();
+    assert!(kept > 0);
+    let sent = json!({"query": ["\\boxed{42}"], "labels": ["42"]});
+    let (_, reply) = post(&server, "/get_reward?rubric=math&on_infra_failure=0", &sent).await;
+    assert_eq!(reply["rewards"], json!([native["groups"][0]["rewards"][0]["reward"]]));
+    assert_eq!(server.app.judge.cache().bytes(), kept, "an equal question is not kept twice");
+    let metrics = String::from_utf8(server.get("/metrics").await.body).unwrap();
+    assert!(metrics.contains("gavel_verdict_cache_total{result=\"hit\"}"), "{metrics}");
 }
 
 /// Texts that no server should fall over: what a policy wrote is never a reason for anything but a verdict.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{poison, post, post_raw, serve};
 
-fn body(query: &str, prompt: &str, label: Value) -> Value {
+fn body(query: &str, prompt: &str, label: &Value) -> Value {
     json!({"query": [query], "prompts": [prompt], "labels": [label]})
 }
 
@@ -27,9 +27,9 @@ async fn rewards_are_those_of_the_label() {
         ("\\boxed{42}", json!({"a": 1}), -1.0, 0),
         ("\\boxed{42}", json!("\\frac{"), -1.0, 0),
     ] {
-        let sent = body(&format!("{prompt}{said}"), prompt, label.clone());
+        let sent = body(&format!("{prompt}{said}"), prompt, &label);
         let (status, reply) = post(&server, url, &sent).await;
-        assert_eq!(status, StatusCode::OK, "{}", reply);
+        assert_eq!(status, StatusCode::OK, "{reply}");
         let expected = json!({
             "rewards": [reward], "scores": [reward],
             "extra_logs": {"accuracy": [if judged == 1 { reward } else { -1.0 }], "judged": [judged]},
@@ -47,9 +47,9 @@ async fn data_sets_know_the_answer_where_the_label_does_not() {
         ("<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n", "\\boxed{2}", 0.0),
     ] {
         for url in ["/get_reward", "/get_reward?dataset=sums"] {
-            let sent = body(&format!("{prompt}{said}"), prompt, Value::Null);
+            let sent = body(&format!("{prompt}{said}"), prompt, &Value::Null);
             let (_, reply) = post(&server, url, &sent).await;
-            assert_eq!(reply["rewards"], json!([reward]), "{}", reply);
+            assert_eq!(reply["rewards"], json!([reward]), "{reply}");
         }
     }
 }
@@ -57,7 +57,7 @@ async fn data_sets_know_the_answer_where_the_label_does_not() {
 #[tokio::test]
 async fn a_set_up_that_is_wrong_is_refused_before_anything_is_begun() {
     let server = serve(json!({})).await;
-    let sent = body("2", "", json!("2"));
+    let sent = body("2", "", &json!("2"));
     for (url, words) in [
         ("/get_reward?rubric=math", "on_infra_failure"),
         ("/get_reward?on_infra_failure=0", "rubric"),
@@ -66,8 +66,8 @@ async fn a_set_up_that_is_wrong_is_refused_before_anything_is_begun() {
         ("/get_reward?grader=math", "unknown field"),
     ] {
         let (status, reply) = post(&server, url, &sent).await;
-        assert!(status.is_client_error(), "{url}: {}", reply);
-        assert!(reply["detail"].as_str().unwrap().contains(words), "{url}: {}", reply);
+        assert!(status.is_client_error(), "{url}: {reply}");
+        assert!(reply["detail"].as_str().unwrap().contains(words), "{url}: {reply}");
     }
     let url = "/get_reward?rubric=math&on_infra_failure=0";
     for sent in [
@@ -78,7 +78,7 @@ async fn a_set_up_that_is_wrong_is_refused_before_anything_is_begun() {
         json!({"query": ["a", "b"], "labels": ["1"]}),
     ] {
         let (status, reply) = post(&server, url, &sent).await;
-        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{sent}: {}", reply);
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{sent}: {reply}");
     }
 }
 
@@ -87,7 +87,7 @@ async fn poison_gets_a_verdict() {
     let server = serve(json!({})).await;
     let url = "/get_reward?rubric=math&on_infra_failure=-1";
     for text in poison() {
-        let (status, reply) = post(&server, url, &body(&text, "", json!("42"))).await;
+        let (status, reply) = post(&server, url, &body(&text, "", &json!("42"))).await;
         assert_eq!(
             (status, &reply["rewards"]),
             (StatusCode::OK, &json!([0.0])),
