@@ -138,6 +138,16 @@ impl Outcome {
         let judged = u8::from(self.reply.reward.is_some());
         components.chain([("judged".to_owned(), judged.into())]).collect()
     }
+
+    /// Every component by its name, null for those that gave no score.
+    pub(super) fn scores(&self) -> Map<String, Value> {
+        self.reply.components.iter().map(|part| (part.name.clone(), part.score.into())).collect()
+    }
+
+    /// Why there is no reward, in words.
+    pub(super) fn error(&self) -> Option<String> {
+        self.reply.error.as_ref().map(|error| format!("{}: {}", error.kind.name(), error.message))
+    }
 }
 
 /// Counts a sample without a reward on a wire whose trainer does not get to see that, and says it in the log.
@@ -278,6 +288,26 @@ impl Route {
         });
         Ok(found.map(|(set, task)| (set.rubric(), task)))
     }
+}
+
+/// Judges completions of one task as one group, for which there is `room`; one outcome for each, in their order.
+///
+/// # Errors
+/// 500 only, where `rubric` needs nothing that is not there.
+pub(super) async fn judge_group(
+    app: &App,
+    rubric: Arc<Rubric>,
+    task: &Task,
+    completions: Vec<Completion>,
+    started: Instant,
+    room: OwnedSemaphorePermit,
+) -> Result<Vec<Outcome>, Problem> {
+    let control = Arc::new(Control::until(Some(started + app.settings.max_deadline)));
+    let scoring = Scoring::new(rubric, &Progress::default(), Arc::clone(&control))
+        .map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+    let completions = completions.into_iter().map(clipped).collect();
+    let groups = vec![Group { scoring, task: Ok(task.clone()), completions }];
+    Batch { groups, control, started, _room: room }.judged(app).await
 }
 
 /// Completions of one task, and how they are judged.
