@@ -148,6 +148,10 @@ class Coalescer:
         ] = weakref.WeakKeyDictionary()
         self._numbers = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._names: list[str] | None = None
+        self._asked: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[list[str]]] = (
+            weakref.WeakKeyDictionary()
+        )
 
     async def score(
         self, completion: str | Completion, task: Task | Mapping[str, Any], step: int | None = None
@@ -185,6 +189,19 @@ class Coalescer:
         for (_, future), reward in zip(batch, rewards, strict=True):
             if not future.done():
                 future.set_result(reward)
+
+    async def names(self) -> list[str]:
+        """The names of the rubric's components; the server is asked once."""
+        if self._names is None:
+            loop = asyncio.get_running_loop()
+            asked = self._asked.get(loop)
+            if asked is None or (asked.done() and (asked.cancelled() or asked.exception())):
+                asked = self._asked[loop] = loop.create_task(
+                    self.client.component_names(self.settings.rubric)
+                )
+            # One caller that goes away does not take the answer from the others.
+            self._names = await asyncio.shield(asked)
+        return self._names
 
     def number(self, reward: Reward) -> float:
         """As :func:`number`, by these settings."""

@@ -12,19 +12,18 @@ keeps the step.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from gavel_client import _wire
-from gavel_client._adapter import Settings, coalescer
+from gavel_client._adapter import Settings, background, coalescer
 from gavel_client._text import without_prompt, without_specials
 from gavel_client.types import Completion, Task
 
 log = logging.getLogger("gavel_client")
-
-_names: dict[bytes, list[str]] = {}
 
 
 def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> dict[str, Any]:
@@ -34,8 +33,6 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
         ``rewards``, ``scores`` (the same), and the same ``extra_logs`` for each call: the score of each component,
         NaN where it has none, and ``judged``.
     """
-    from gavel_client._adapter import background
-
     try:
         return background(_rewards(Settings.of({}), queries, prompts, labels))
     except Exception as error:
@@ -46,12 +43,8 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
 async def _rewards(
     settings: Settings, queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]
 ) -> dict[str, Any]:
-    import asyncio
-
     judge = coalescer(settings)
-    key = settings.key()
-    if key not in _names:
-        _names[key] = await judge.client.component_names(settings.rubric)
+    names = await judge.names()
     rewards = await asyncio.gather(
         *(
             judge.score(
@@ -64,7 +57,7 @@ async def _rewards(
     numbers = [judge.number(reward) for reward in rewards]
     logs = {
         name: [float("nan") if (score := reward.scores.get(name)) is None else score for reward in rewards]
-        for name in _names[key]
+        for name in names
     }
     logs["judged"] = [float(reward.reward is not None) for reward in rewards]
     return {"rewards": numbers, "scores": list(numbers), "extra_logs": logs}

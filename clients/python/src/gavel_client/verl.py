@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from . import _wire
@@ -27,7 +28,6 @@ from .types import Completion, Reward, Task
 RESERVED = ("score", "acc", "judged")
 """Keys of each result before those of the components."""
 
-_names: dict[bytes, list[str]] = {}
 _SETTINGS = (
     "rubric",
     "url",
@@ -89,8 +89,6 @@ async def compute_score(
 
 
 def _with(base: Settings, rubric: Any) -> Coalescer:
-    from dataclasses import replace
-
     return coalescer(replace(base, rubric=rubric))
 
 
@@ -98,10 +96,7 @@ async def _all_names(base: Settings, rubrics: list[Any]) -> list[str]:
     """The components of all rubrics: each result has them all, whatever its own rubric and fate."""
     found: dict[str, None] = {}
     for rubric in rubrics:
-        key = _wire.encode([base.url, rubric])
-        if key not in _names:
-            _names[key] = await _with(base, rubric).client.component_names(rubric)
-        found.update(dict.fromkeys(_names[key]))
+        found.update(dict.fromkeys(await _with(base, rubric).names()))
     return list(found)
 
 
