@@ -37,10 +37,12 @@ async def gavel_reward(
         settings: ``rubric``, ``url``, ``api_key``, ``on_infra_failure``, ….
     """
     judge = coalescer(Settings.of(settings))
+    # The fields only: a model of pydantic also has a method called `schema`.
+    values = dict(task)
     asked = Task(
-        prompt=getattr(task, "prompt_text", None),
-        reference=getattr(task, answer_field, None),
-        **{name: getattr(task, name) for name in FIELDS if getattr(task, name, None)},
+        prompt=task.prompt_text,
+        reference=values.get(answer_field),
+        **{name: values[name] for name in FIELDS if values.get(name)},
     )
     reward = await judge.score(Completion(trace.last_reply if response is None else response), asked)
     for name, score in reward.scores.items():
