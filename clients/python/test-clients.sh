@@ -2,8 +2,9 @@
 # The tests of the Python client: its own, and real trainers in virtual environments of their own.
 #
 #     test-clients.sh [unit] [trl] [verl] [ms-swift] [skyrl] [areal] [verifiers] [openrlhf]
+#     test-clients.sh wheel
 #
-# Without names: all of them. Environments are made once, below GAVEL_CLIENT_ENVIRONMENTS (by default
+# Without names: all of them. `wheel` builds the wheel and the source archive instead, into dist/. Environments are made once, below GAVEL_CLIENT_ENVIRONMENTS (by default
 # ~/.cache/gavel/venv-clients), from requirements/<name>.txt, and made anew when that changes; from then on no
 # network is needed. GAVEL_BIN is the server to test against, by default the newest that was built.
 set -eu
@@ -13,7 +14,7 @@ environments=${GAVEL_CLIENT_ENVIRONMENTS:-$HOME/.cache/gavel/venv-clients}
 learner=${GAVEL_LEARNER_PEER:-$HOME/.cache/gavel/venv-learner}
 export PYTHONPATH="$here/src:$here/tests" PYTHONDONTWRITEBYTECODE=1
 export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error TOKENIZERS_PARALLELISM=false CUDA_VISIBLE_DEVICES=
-export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive RAY_DEDUP_LOGS=0 RAY_USAGE_STATS_ENABLED=0
+export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive RAY_DEDUP_LOGS=0 RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=disabled
 [ $# -gt 0 ] || set -- unit trl verl ms-swift skyrl areal verifiers openrlhf
 
 # An environment is as old as the list that it was made from. Those that need torch share the learner's.
@@ -34,6 +35,13 @@ prepare() {
   fi
   cp "$list" "$environment/READY"
 }
+
+if [ "$1" = wheel ]; then
+  prepare unit
+  rm -rf "$here/dist"
+  "$environments/unit/bin/python" -m build --no-isolation --outdir "$here/dist" "$here"
+  exit
+fi
 
 failed=
 for name in "$@"; do

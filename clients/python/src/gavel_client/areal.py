@@ -7,7 +7,7 @@
 ``gavel_client.areal.gavel_reward`` is the same as a function, for configurations that name one; its settings come
 from ``GAVEL_RUBRIC``, ``GAVEL_URL``, ``GAVEL_API_KEY`` and ``GAVEL_ON_INFRA_FAILURE``.
 
-AReaL waits 15 seconds, four times, and then trains on 0. So this function is never slower than 14 seconds: a null,
+AReaL waits 15 seconds, four times, and then trains on 0. So this function is never slower than 12 seconds: a null,
 or a server that does not answer, is an error by then, which AReaL tries again and then raises, or the number
 ``on_infra_failure``.
 """
@@ -21,8 +21,8 @@ from ._text import text_of, without_specials
 from .trl import COLUMNS, REFERENCES
 from .types import Completion, Task
 
-DEADLINE_S = 9.0
-"""With the 5 seconds that the last answer may take, less than AReaL's 15."""
+DEADLINE_S = 7.0
+"""With the 5 seconds that the last answer may take, and some for a busy pool, less than AReaL's 15."""
 
 
 class GavelReward:
