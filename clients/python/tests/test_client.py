@@ -114,6 +114,8 @@ def test_what_is_wrong_is_said_with_its_place(server):
             gavel.grade([Group(["x"])], "math")
         with pytest.raises(InvalidRequest, match="1 to 4096 groups"):
             gavel.grade([], "math")
+        with pytest.raises(InvalidRequest, match="unknown field `completion`"):
+            gavel.grade([{"task": {"reference": 1}, "completion": ["x"], "completions": ["x"]}], "math")
         with pytest.raises(InvalidRequest):
             gavel.component_names("no-such-rubric")
 

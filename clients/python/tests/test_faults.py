@@ -126,6 +126,11 @@ def test_retry_after_is_honoured(faulty):
     assert second - first >= 0.3
 
 
+def test_a_conflict_that_passes(faulty):
+    faulty.script = [lambda _: problem(409, headers={"retry-after": "0"}), judged]
+    assert score(faulty).reward == 1.0
+
+
 def test_no_try_begins_after_the_budget_or_the_deadline(faulty):
     faulty.script = [lambda _: problem(503, headers={"retry-after": "60"})]
     begun = time.monotonic()
@@ -216,6 +221,28 @@ def test_nulls_that_may_pass_are_judged_again(faulty):
         assert [reward.reward for reward in rewards] == [1.0, 1.0]
         assert (gavel.counts.judged, gavel.counts.retries, dict(gavel.counts.null)) == (2, 1, {})
     assert len(set(faulty.keys())) == 2
+
+
+def test_what_was_judged_before_an_outage_stands(faulty):
+    def first_is_null(body):
+        status, headers, reply = judged(body)
+        reply["groups"][0] = null(body)[2]["groups"][0]
+        return status, headers, reply
+
+    faulty.script = [first_is_null, lambda _: problem(500)]
+    samples = [Sample("x", TASK), Sample("y", {"reference": 2})]
+    with Gavel(faulty.url) as gavel:
+        assert [reward.reward for reward in gavel.score_many(samples, "math")] == [None, 1.0]
+        assert len(faulty.requests[1]["body"]["groups"]) == 1
+        with pytest.raises(ServerError):
+            gavel.score_many(samples, "math")
+
+    async def unblocked():
+        async with AsyncGavel(faulty.url) as gavel:
+            return await gavel.score_many(samples, "math")
+
+    faulty.script = [first_is_null, lambda _: problem(500)]
+    assert [reward.reward for reward in asyncio.run(unblocked())] == [None, 1.0]
 
 
 def test_nulls_that_stay_are_not(faulty):

@@ -16,7 +16,7 @@ from . import _wire
 from ._core import Core
 from .circuit import Circuit
 from .client import AsyncGavel
-from .errors import NotJudged, Overloaded, ServerError, Unreachable
+from .errors import OUTAGE, NotJudged
 from .retry import Retry
 from .types import Completion, Failure, Reward, Rubric, Sample, Task
 
@@ -24,9 +24,6 @@ T = TypeVar("T")
 
 OnInfraFailure = Union[Literal["raise"], float]
 """What becomes of a null where the trainer cannot leave a completion out: an error, or this number."""
-
-OUTAGE = (Unreachable, Overloaded, ServerError)
-"""Errors that say nothing about the request."""
 
 ENVIRONMENT = {
     "rubric": "GAVEL_RUBRIC",

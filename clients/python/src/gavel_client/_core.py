@@ -15,7 +15,7 @@ import httpx
 
 from . import _exchange, _wire
 from .circuit import Circuit
-from .errors import BadReply, TooManyInfrastructureFailures
+from .errors import OUTAGE, BadReply, TooManyInfrastructureFailures
 from .retry import Retry
 from .types import Failure, GradeReply, Group, GroupReply, Reward, Rubric, Sample, Stored
 
@@ -197,7 +197,13 @@ class Core:
             if not asked:
                 break
             groups, places = _wire.grouped([samples[i] for i in asked])
-            replies = yield self._plan(groups, rubric, None, run, step, deadline, None, tolerant=True)
+            try:
+                replies = yield self._plan(groups, rubric, None, run, step, deadline, None, tolerant=True)
+            except OUTAGE as error:
+                if len(asked) == len(samples):
+                    raise
+                log.warning("what was judged before stands: %s", error)
+                break
             per_group = all_rewards(self._joined(replies or ()), [len(group.completions) for group in groups])
             for i, (group, place) in zip(asked, places, strict=True):
                 rewards[i] = per_group[group][place]
@@ -207,7 +213,9 @@ class Core:
             failed = {
                 group
                 for i, (group, _) in zip(asked, places, strict=True)
-                if (error := rewards[i].error) is not None and rewards[i].reward is None and error.transient
+                if (failure := rewards[i].error) is not None
+                and rewards[i].reward is None
+                and failure.transient
             }
             asked = [i for i, (group, _) in zip(asked, places, strict=True) if group in failed]
             if asked:

@@ -100,7 +100,11 @@ def request(
                 return answer
             error: Exception = _problem(where, answer)
             asked = error.retry_after if isinstance(error, ProblemError) else None
-            if answer.status_code not in RETRIED_STATUSES:
+            # A conflict that passes is one with the same request, which is still at work.
+            passes = answer.status_code in RETRIED_STATUSES or (
+                answer.status_code == 409 and asked is not None
+            )
+            if not passes:
                 if splittable and answer.status_code == 413:
                     raise _Split from error
                 raise error

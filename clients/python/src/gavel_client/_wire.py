@@ -89,10 +89,14 @@ def completion_body(completion: str | Completion | Mapping[str, Any]) -> Any:
 def group_body(group: Group | Mapping[str, Any]) -> dict[str, Any]:
     """One group as the server reads it."""
     if isinstance(group, Mapping):
-        group = Group(group.get("completions", ()), group.get("task") or {}, group.get("id"))
-    body: dict[str, Any] = {} if group.id is None else {"id": group.id}
-    body["task"] = task_body(group.task)
-    body["completions"] = [completion_body(completion) for completion in group.completions]
+        # What the server does not know it shall refuse, and not we lose.
+        body = {key: plain(value) for key, value in group.items() if key not in ("task", "completions")}
+        task, completions = group.get("task") or {}, group.get("completions", ())
+    else:
+        body = {} if group.id is None else {"id": group.id}
+        task, completions = group.task, group.completions
+    body["task"] = task_body(task)
+    body["completions"] = [completion_body(completion) for completion in completions]
     return body
 
 

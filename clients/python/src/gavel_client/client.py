@@ -13,6 +13,7 @@ import httpx
 
 from . import _exchange
 from ._core import Core, Plan, component_names
+from .errors import GavelError
 from .types import Completion, GradeReply, Group, Reward, Rubric, Sample, Task
 
 T = TypeVar("T")
@@ -55,17 +56,21 @@ class Gavel(Core):
 
     def _do(self, work: Work[T]) -> T:
         replies: list[GradeReply] | None = None
+        error: GavelError | None = None
         while True:
             try:
-                asked = work.send(replies)
+                asked = work.send(replies) if error is None else work.throw(error)
             except StopIteration as end:
                 result: T = end.value
                 return result
-            replies = None
+            replies, error = None, None
             if isinstance(asked, _exchange.Wait):
                 time.sleep(asked.seconds)
-            else:
+                continue
+            try:
                 replies = [reply for steps in asked for reply in self._run(steps)]
+            except GavelError as raised:
+                error = raised
 
     def grade(
         self,
@@ -190,18 +195,22 @@ class AsyncGavel(Core):
                 return found
 
         replies: list[GradeReply] | None = None
+        error: GavelError | None = None
         while True:
             try:
-                asked = work.send(replies)
+                asked = work.send(replies) if error is None else work.throw(error)
             except StopIteration as end:
                 result: T = end.value
                 return result
-            replies = None
+            replies, error = None, None
             if isinstance(asked, _exchange.Wait):
                 await asyncio.sleep(asked.seconds)
-            else:
+                continue
+            try:
                 parts = await asyncio.gather(*(one(steps) for steps in asked))
                 replies = [reply for part in parts for reply in part]
+            except GavelError as raised:
+                error = raised
 
     async def grade(
         self,

@@ -129,6 +129,10 @@ class TooManyInfrastructureFailures(GavelError):
         )
 
 
+OUTAGE = (Unreachable, Overloaded, ServerError)
+"""Errors that say nothing about the request."""
+
+
 class StopTraining(BaseException):
     """Carries another error past trainers that catch every ``Exception`` and go on with 0."""
 

@@ -25,7 +25,12 @@ def wrapped(function, completions, answer="1/2", **settings):
 
 def test_rewards(server):
     reward = GavelReward("r1-zero", url=server, reference="answer")
-    texts = ["<think>a</think><answer>0.5</answer><|im_end|>", "\\boxed{0.5}<|im_end|>", "\\boxed{2}", "dunno"]
+    texts = [
+        "<think>a</think><answer>0.5</answer><|im_end|>",
+        "\\boxed{0.5}<|im_end|>",
+        "\\boxed{2}",
+        "dunno",
+    ]
     assert wrapped(reward, texts * 8) == [2.0, 1.0, 0.0, 0.0] * 8
 
 

@@ -21,7 +21,9 @@ def samples(texts, solution="1/2"):
     return [
         GRPOSample(
             messages=[{"role": "user", "content": "Half?"}, {"role": "assistant", "content": text}],
-            prompt_id="p", request_id=str(i), extra={"solution": solution},
+            prompt_id="p",
+            request_id=str(i),
+            extra={"solution": solution},
         )
         for i, text in enumerate(texts)
     ]
@@ -43,13 +45,14 @@ def test_rewards_and_advantages(server):
 
 
 def one_null(body):
-    status, headers, reply = judged(body, 1.0)
-    for i, group in enumerate(reply["groups"]):
-        group["rewards"] = [
-            judged({"groups": [body["groups"][i] | {"completions": ["x"]}]}, float(j), "sandbox_failed" if j == 3 else None)
-            [2]["groups"][0]["rewards"][0]
-            for j in range(len(group["rewards"]))
+    """Rewards 0, 1, 2, and the fourth completion is not judged."""
+    status, headers, reply = judged(body)
+    one = {"groups": [{"completions": ["x"]}]}
+    for group in reply["groups"]:
+        each = [
+            judged(one, float(i), "sandbox_failed" if i == 3 else None) for i in range(len(group["rewards"]))
         ]
+        group["rewards"] = [found["groups"][0]["rewards"][0] for _, _, found in each]
     return status, headers, reply
 
 

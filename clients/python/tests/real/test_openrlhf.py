@@ -38,8 +38,12 @@ def executed(texts, label="1/2"):
 
     async def all_of_them():
         return await asyncio.gather(
-            *(executor.execute("<|user|>Half?<|assistant|>", label, sampling, 1024, Tokenizer(), engine(text))
-              for text in texts)
+            *(
+                executor.execute(
+                    "<|user|>Half?<|assistant|>", label, sampling, 1024, Tokenizer(), engine(text)
+                )
+                for text in texts
+            )
         )
 
     return asyncio.run(all_of_them())
@@ -64,7 +68,9 @@ def test_a_null_is_no_reward(faulty, monkeypatch, caplog):
     faulty.script = [lambda body: judged(body, kind="sandbox_failed")]
     # OpenRLHF swallows the error; the reward is missing and not 0, and our log says why.
     assert executed(["x"])[0]["reward"] is None
-    assert "the step will fail: 1 of 1 completions could not be judged (sandbox_failed: as told)" in caplog.text
+    assert (
+        "the step will fail: 1 of 1 completions could not be judged (sandbox_failed: as told)" in caplog.text
+    )
     monkeypatch.setenv("GAVEL_ON_INFRA_FAILURE", "-1")
     found = executed(["x"])[0]
     assert (found["reward"], found["extra_logs"]["judged"]) == ([-1.0], [0.0])

@@ -46,13 +46,31 @@ def trained(trainer_class, config_class, reward, folder, steps, chat=False, **mo
         prompts = [[{"role": "user", "content": prompt}] for prompt in prompts]
     rows = [{"prompt": p, "answer": a} for p, a in zip(prompts, DIGITS, strict=True)] * 64
     config = config_class(
-        output_dir=str(folder), use_cpu=True, bf16=False, fp16=False, gradient_checkpointing=False,
-        per_device_train_batch_size=128, num_generations=16, max_completion_length=1, max_steps=steps,
-        learning_rate=3e-3, lr_scheduler_type="constant", beta=0.0, temperature=1.0, seed=0, logging_steps=1,
-        save_strategy="no", report_to="none", disable_tqdm=True, **more,
+        output_dir=str(folder),
+        use_cpu=True,
+        bf16=False,
+        fp16=False,
+        gradient_checkpointing=False,
+        per_device_train_batch_size=128,
+        num_generations=16,
+        max_completion_length=1,
+        max_steps=steps,
+        learning_rate=3e-3,
+        lr_scheduler_type="constant",
+        beta=0.0,
+        temperature=1.0,
+        seed=0,
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        **more,
     )
     trainer = trainer_class(
-        model=model, reward_funcs=reward, args=config, processing_class=tokenizer,
+        model=model,
+        reward_funcs=reward,
+        args=config,
+        processing_class=tokenizer,
         train_dataset=datasets.Dataset.from_list(rows),
     )
     trainer.train()
@@ -62,10 +80,14 @@ def trained(trainer_class, config_class, reward, folder, steps, chat=False, **mo
 @pytest.mark.parametrize("name", ["GRPO", "RLOO"])
 def test_learns_to_copy(server, tmp_path, name):
     reward = Seen(RUBRIC, url=server, name="copy", run=f"trl-{name}")
-    trainer = trained(getattr(trl, f"{name}Trainer"), getattr(trl, f"{name}Config"), reward, tmp_path, steps=80)
+    trainer = trained(
+        getattr(trl, f"{name}Trainer"), getattr(trl, f"{name}Config"), reward, tmp_path, steps=80
+    )
     # Each reward is exactly what the text deserves.
     for completions, answers, rewards in reward.calls:
-        assert rewards == [float(text.strip() == answer) for text, answer in zip(completions, answers, strict=True)]
+        assert rewards == [
+            float(text.strip() == answer) for text, answer in zip(completions, answers, strict=True)
+        ]
     means = [statistics.fmean(rewards) for _, _, rewards in reward.calls]
     first, last = statistics.fmean(means[:5]), statistics.fmean(means[-5:])
     print(f"{name}: mean reward {first:.3f} -> {last:.3f}")
@@ -100,7 +122,9 @@ class HalfNull(Seen):
 @pytest.mark.parametrize("name", ["GRPO", "RLOO"])
 def test_none_has_no_advantage(server, tmp_path, name):
     reward = HalfNull(RUBRIC, url=server, name="copy")
-    trainer = trained(getattr(trl, f"{name}Trainer"), getattr(trl, f"{name}Config"), reward, tmp_path, steps=30)
+    trainer = trained(
+        getattr(trl, f"{name}Trainer"), getattr(trl, f"{name}Config"), reward, tmp_path, steps=30
+    )
     advantages = list(trainer._logs["advantages"])
     assert advantages[1::2] == [0.0] * len(advantages[1::2])
     assert any(advantage != 0.0 for advantage in advantages[::2])
@@ -117,7 +141,9 @@ def test_async_grpo_takes_it(server):
     worker = pytest.importorskip("trl.experimental.async_grpo.async_rollout_worker")
     reward = pickle.loads(pickle.dumps(GavelReward(RUBRIC, url=server)))
     found = next(kind for kind in vars(worker).values() if hasattr(kind, "_score_group"))
-    self = type("Worker", (), {"reward_funcs": [reward], "_env_reward_types": [], "_provides_rollout_reward": False})()
+    self = type(
+        "Worker", (), {"reward_funcs": [reward], "_env_reward_types": [], "_provides_rollout_reward": False}
+    )()
     seen = {}
 
     class Stop(Exception):
@@ -129,8 +155,12 @@ def test_async_grpo_takes_it(server):
 
     group = worker.RolloutGroup.__new__(worker.RolloutGroup)
     for name, value in {
-        "completions": ["1", "2", "x"], "prompts": ["1="] * 3, "completions_ids": [[1], [2], [3]],
-        "reward_kwargs": {"answer": ["1"] * 3}, "env_rewards": [None] * 3, "rollout_rewards": [None] * 3,
+        "completions": ["1", "2", "x"],
+        "prompts": ["1="] * 3,
+        "completions_ids": [[1], [2], [3]],
+        "reward_kwargs": {"answer": ["1"] * 3},
+        "env_rewards": [None] * 3,
+        "rollout_rewards": [None] * 3,
     }.items():
         object.__setattr__(group, name, value)
     logged = []

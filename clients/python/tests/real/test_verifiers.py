@@ -52,14 +52,20 @@ def plugged(url, answer="1/2", **more):
     return Plugged(Data(prompt="Half?", answer=answer), config)
 
 
-TEXTS = {"<think>a</think><answer>0.5</answer>": (2.0, 1.0, 1.0), "\\boxed{0.5}": (1.0, 1.0, 0.0), "no": (0.0, 0.0, 0.0)}
+TEXTS = {
+    "<think>a</think><answer>0.5</answer>": (2.0, 1.0, 1.0),
+    "\\boxed{0.5}": (1.0, 1.0, 0.0),
+    "no": (0.0, 0.0, 0.0),
+}
 
 
 def test_the_judge_by_its_id(server):
     assert isinstance(plugged(server).plugged_judges()[0], GavelJudge)
     for text, (reward, accuracy, form) in TEXTS.items():
         trace = scored(plugged(server, weight=2.0), text)
-        assert {name: (one.score, one.weight) for name, one in trace.rewards.items()} == {"gavel": (reward, 2.0)}
+        assert {name: (one.score, one.weight) for name, one in trace.rewards.items()} == {
+            "gavel": (reward, 2.0)
+        }
         assert trace.metrics == {"gavel/accuracy": accuracy, "gavel/format": form, "gavel/judged": 1.0}
 
 

@@ -36,7 +36,10 @@ def tokenizer_folder(tmp_path_factory):
     made.decoder = decoders.Fuse()
     folder = tmp_path_factory.mktemp("tokenizer")
     PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>",
+        tokenizer_object=made,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        unk_token="<unk>",
         clean_up_tokenization_spaces=False,
     ).save_pretrained(folder)
     return str(folder)
@@ -57,7 +60,8 @@ def configuration(manager, tokenizer_folder=None, **settings):
                 "max_concurrent": 64,
                 "timeout": 60.0,
                 "custom_reward_function": {
-                    "path": "pkg://gavel_client.verl", "name": "compute_score",
+                    "path": "pkg://gavel_client.verl",
+                    "name": "compute_score",
                     "reward_kwargs": {"rubric": "r1-zero", **settings},
                 },
                 "reward_manager": {"source": "register", "name": manager},
@@ -82,7 +86,11 @@ def batch_of(tokenizer, texts, truth="1/2"):
         mask[i, 4 : 4 + len(ids)] = 1
     n = len(texts)
     return DataProto.from_dict(
-        tensors={"prompts": torch.ones((n, 4), dtype=torch.long), "responses": responses, "attention_mask": mask},
+        tensors={
+            "prompts": torch.ones((n, 4), dtype=torch.long),
+            "responses": responses,
+            "attention_mask": mask,
+        },
         non_tensors={
             "data_source": np.array(["halves"] * n, dtype=object),
             "reward_model": np.array([{"ground_truth": truth} for _ in range(n)], dtype=object),
@@ -120,7 +128,9 @@ def test_managers(server, tokenizer, manager):
     else:
         keys = KEYS
     scores = [float(one["reward_score"]) for one in found]
-    assert scores == pytest.approx([score + penalty for score, penalty in zip(SCORES, penalties, strict=True)])
+    assert scores == pytest.approx(
+        [score + penalty for score, penalty in zip(SCORES, penalties, strict=True)]
+    )
     assert [list(one) for one in extra] == [keys] * 4
     assert [one["accuracy"] for one in extra] == [1.0, 1.0, 0.0, 0.0]
     assert [one["acc"] for one in extra] == [1.0, 1.0, 0.0, 0.0]
