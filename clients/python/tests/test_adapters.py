@@ -194,7 +194,7 @@ def test_verl_sends_what_comes_together_together(faulty):
     assert sorted(sizes[1:]) == [2, 4, 4]
 
 
-def test_verl_never_makes_a_number_up(faulty):
+def test_verl_never_makes_a_number_up(faulty, caplog):
     faulty.script = [null]
     found = verl_scores(["a"], url=faulty.url)
     assert isinstance(found[0], StopTraining)
@@ -213,6 +213,8 @@ def test_verl_never_makes_a_number_up(faulty):
     assert "more than 10%" in str(found[0])
     found = verl_scores(["a"], url=faulty.url, ruric="math", on_infra_failure="zero")
     assert '"raise" or a number' in str(found[0])
+    assert caplog.text.count("compute_score does not know 'ruric'; its settings are rubric, url") == 1
+    assert "reward_router_address" not in caplog.text
 
 
 def test_areal(server, monkeypatch):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -134,7 +135,7 @@ class Core:
         }
 
     def _rubric(self, name: str) -> _exchange.Steps:
-        return _exchange.request(self._context, _exchange.Send("GET", f"/v1/rubrics/{name}"))
+        return _exchange.request(self._context, _exchange.Send("GET", f"/v1/rubrics/{quote(name, safe='')}"))
 
     def _plan(
         self,

@@ -15,6 +15,7 @@ the number ``on_infra_failure``. The error is a :class:`gavel_client.StopTrainin
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +25,8 @@ from . import _wire
 from ._adapter import Coalescer, Settings, coalescer
 from .errors import StopTraining
 from .types import Completion, Reward, Task
+
+log = logging.getLogger("gavel_client")
 
 RESERVED = ("score", "acc", "judged")
 """Keys of each result before those of the components."""
@@ -41,6 +44,7 @@ _SETTINGS = (
     "circuit_window",
     "circuit_minimum",
 )
+_warned = {*_SETTINGS, "reward_router_address", "reward_model_tokenizer"}
 
 
 async def compute_score(
@@ -64,7 +68,7 @@ async def compute_score(
         field: which field of the task ``ground_truth`` is: ``reference``, ``tests``, ``schema``, ….
         rubrics: rubrics by data source, for those that ``rubric`` is not for.
         kwargs: ``rubric``, ``url``, ``api_key``, ``on_infra_failure``, ``deadline``, … (``reward_kwargs``);
-            what else verl passes is not looked at.
+            what else there is is not looked at, but for a warning.
 
     Returns:
         The same keys for each completion: ``score``; ``acc``, the score of the first component; ``judged``, 1 or
@@ -75,7 +79,7 @@ async def compute_score(
             settings have to change.
     """
     try:
-        # An error of the call may not become a reward of 0 either.
+        _complain(kwargs)
         base = Settings.of({name: kwargs[name] for name in _SETTINGS if name in kwargs})
         by_source = _wire.plain(rubrics) if rubrics else {}
         chosen = _with(base, by_source.get(str(data_source), base.rubric))
@@ -86,6 +90,13 @@ async def compute_score(
         raise
     except Exception as error:
         raise StopTraining(error) from error
+
+
+def _complain(kwargs: Mapping[str, Any]) -> None:
+    """Warns of settings that there are not, once each: verl may pass things that we do not know."""
+    for name in kwargs.keys() - _warned:
+        _warned.add(name)
+        log.warning("compute_score does not know %r; its settings are %s", name, ", ".join(_SETTINGS))
 
 
 def _with(base: Settings, rubric: Any) -> Coalescer:
