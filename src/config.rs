@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::server::admission;
+use crate::server::compat::WiresSettings;
 use crate::server::listen::Connections;
+use crate::tasks::DataSetSettings;
 
 /// Settings of `gavel serve` as they may be given: by flag, by environment, or in a TOML file with the same
 /// names (underscores for dashes).
@@ -45,6 +47,9 @@ pub struct ServeSettings {
     /// Size of all bodies inside at one time, in bytes [default: 268435456].
     #[arg(long, env = "GAVEL_MAX_TOTAL_BODY_BYTES", value_name = "BYTES")]
     pub max_total_body_bytes: Option<usize>,
+    /// Memory for verdicts that were found lately, in bytes; 0 keeps none [default: 67108864].
+    #[arg(long, env = "GAVEL_CACHE_BYTES", value_name = "BYTES")]
+    pub cache_bytes: Option<u64>,
     /// Connections open at one time [default: 4096].
     #[arg(long, env = "GAVEL_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -63,6 +68,12 @@ pub struct ServeSettings {
     /// Where OpenTelemetry traces are sent (OTLP over HTTP), such as http://127.0.0.1:4318 [default: nowhere].
     #[arg(long, env = "GAVEL_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
+    /// How the wires of trainers are served; in the file only.
+    #[arg(skip)]
+    pub wires: WiresSettings,
+    /// Data sets to load; in the file only.
+    #[arg(skip)]
+    pub datasets: Vec<DataSetSettings>,
 }
 
 /// How logs are written.
@@ -92,6 +103,8 @@ pub struct ServeConfig {
     pub n_sandbox_slots: usize,
     /// What may wait.
     pub admission: admission::Limits,
+    /// Memory for verdicts that were found lately, in bytes.
+    pub cache_bytes: u64,
     /// Connections and their ends.
     pub connections: Connections,
     /// The longest deadline.
@@ -100,6 +113,10 @@ pub struct ServeConfig {
     pub log_format: Option<LogFormat>,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
+    /// How the wires of trainers are served.
+    pub wires: WiresSettings,
+    /// Data sets to load.
+    pub datasets: Vec<DataSetSettings>,
 }
 
 /// What is wrong with the configuration.
@@ -142,6 +159,7 @@ const DEFAULT_MAX_REQUESTS: usize = 256;
 const DEFAULT_MAX_COMPLETIONS: usize = 8192;
 const DEFAULT_MAX_BODY_BYTES: usize = 32 << 20;
 const DEFAULT_MAX_TOTAL_BODY_BYTES: usize = 256 << 20;
+const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 const DEFAULT_MAX_CONNECTIONS: usize = 4096;
 const DEFAULT_MAX_DEADLINE_MS: u64 = 120_000;
 const DEFAULT_DRAIN_TIMEOUT_MS: u64 = 120_000;
@@ -175,12 +193,16 @@ impl ServeSettings {
             max_completions: self.max_completions.or(fallback.max_completions),
             max_body_bytes: self.max_body_bytes.or(fallback.max_body_bytes),
             max_total_body_bytes: self.max_total_body_bytes.or(fallback.max_total_body_bytes),
+            cache_bytes: self.cache_bytes.or(fallback.cache_bytes),
             max_connections: self.max_connections.or(fallback.max_connections),
             max_deadline_ms: self.max_deadline_ms.or(fallback.max_deadline_ms),
             drain_delay_ms: self.drain_delay_ms.or(fallback.drain_delay_ms),
             drain_timeout_ms: self.drain_timeout_ms.or(fallback.drain_timeout_ms),
             log_format: self.log_format.or(fallback.log_format),
             otlp_endpoint: self.otlp_endpoint.or(fallback.otlp_endpoint),
+            // Flags and the environment say nothing of these.
+            wires: fallback.wires,
+            datasets: fallback.datasets,
         }
     }
 
@@ -216,6 +238,7 @@ impl ServeSettings {
                 max_total_body_bytes: total,
                 body_timeout: BODY_TIMEOUT,
             },
+            cache_bytes: self.cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES),
             connections: Connections {
                 max_connections: positive("max-connections", self.max_connections, DEFAULT_MAX_CONNECTIONS)?,
                 header_timeout: HEADER_TIMEOUT,
@@ -227,6 +250,8 @@ impl ServeSettings {
             max_deadline: Duration::from_millis(self.max_deadline_ms.unwrap_or(DEFAULT_MAX_DEADLINE_MS)),
             log_format: self.log_format,
             otlp_endpoint: self.otlp_endpoint,
+            wires: self.wires,
+            datasets: self.datasets,
         })
     }
 }

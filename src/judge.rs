@@ -17,11 +17,13 @@ use graders::{
     TaskError,
 };
 
+mod cache;
 mod errand;
 mod group;
 mod polite;
 mod turns;
 
+pub use cache::{MIN_WORK, VerdictCache};
 pub use errand::{Errand, Executed, Input};
 use group::Group;
 use polite::Polite;
@@ -129,6 +131,7 @@ impl Control {
 #[derive(Debug)]
 pub struct Judge {
     turns: Arc<Turns>,
+    cache: Arc<VerdictCache>,
 }
 
 impl Judge {
@@ -140,7 +143,19 @@ impl Judge {
     pub fn start(n_threads: usize, resources: Resources) -> std::io::Result<Self> {
         let sandbox = resources.sandbox.map(Polite::around);
         let turns = Turns::start(n_threads.max(1), Resources { sandbox })?;
-        Ok(Self { turns })
+        Ok(Self { turns, cache: Arc::new(VerdictCache::off()) })
+    }
+
+    /// The same judge with a memory of verdicts.
+    #[must_use]
+    pub fn with_cache(mut self, cache: VerdictCache) -> Self {
+        self.cache = Arc::new(cache);
+        self
+    }
+
+    /// The memory of verdicts.
+    pub fn cache(&self) -> &VerdictCache {
+        &self.cache
     }
 
     /// How many threads judge at a time.
@@ -151,7 +166,10 @@ impl Judge {
     /// Judges a group; `done` is called with the result on a judging thread and should do little.
     pub fn submit(&self, request: Request, done: impl FnOnce(Judged) + Send + 'static) {
         let control = Arc::clone(&request.control);
-        self.turns.add(&control, Work::Group(Arc::new(Group::new(request, Box::new(done)))));
+        self.turns.add(
+            &control,
+            Work::Group(Arc::new(Group::new(request, Arc::clone(&self.cache), Box::new(done)))),
+        );
     }
 
     /// Judges a group and waits for the result. Not for async threads.

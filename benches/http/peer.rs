@@ -27,7 +27,7 @@ impl Peer {
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer");
+        let folder = Path::new("benches/peer");
         let child = Command::new(python)
             .args([
                 "-m",

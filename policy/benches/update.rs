@@ -233,7 +233,7 @@ fn throughput() -> (f64, f64) {
 
 /// Milliseconds of a step and of its processor time, and megabytes that it added.
 fn torch(shape: &Shape, python: &str, decoder: &str) -> Option<[f64; 3]> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/torch_update.py");
+    let script = "benches/torch_update.py";
     let mut command = Command::new(python);
     command.arg(script).args(["--decoder", decoder]);
     for (name, value) in [

@@ -13,6 +13,7 @@ pub mod config;
 pub mod decode;
 pub mod device;
 pub mod error;
+pub mod flops;
 pub mod fused;
 pub mod gradients;
 pub mod graph;

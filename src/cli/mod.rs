@@ -37,7 +37,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the HTTP API: rollouts in, rewards out.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Grade a file of groups, one JSON object a line, without a server.
     Grade(grade::Grade),
     // Its description stands at its arguments: one here would hide the rest of it.

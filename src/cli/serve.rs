@@ -16,12 +16,14 @@ use super::sample;
 use crate::config::{ServeConfig, ServeSettings};
 use crate::guests::InstalledGuests;
 
-use crate::judge::Judge;
+use crate::judge::{Judge, MIN_WORK, VerdictCache};
 use crate::server::admission::Admission;
 use crate::server::auth::Gatekeeper;
+use crate::server::compat::Wires;
 use crate::server::rubric_cache::RubricCache;
 use crate::server::{self, App, Settings, listen};
 use crate::store::Store;
+use crate::tasks::TaskSets;
 use crate::telemetry;
 
 /// Serve the HTTP API: rollouts in, rewards out.
@@ -57,6 +59,7 @@ impl Serve {
 
 async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let traces = telemetry::start(config.log_format, config.otlp_endpoint.as_deref())?;
+    let wires = Wires { settings: config.wires.clone(), sets: TaskSets::load(config.datasets.clone())? };
     let store = Store::open(&config.store).await?;
     let open = decide_who_may_call(&config, &store).await?;
     let metrics = metrics()?;
@@ -68,6 +71,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let guests = open_guests(&sandbox);
     let resources = Resources { sandbox: Some(sandbox.clone()) };
     let judge = Judge::start(config.n_threads, resources).context("cannot start the grading threads")?;
+    let judge = judge.with_cache(VerdictCache::new(config.cache_bytes, MIN_WORK));
     let app = Arc::new(App {
         judge,
         store: store.clone(),
@@ -76,6 +80,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
         rubrics: RubricCache::default(),
         sandbox: Some(sandbox.clone()),
         guests,
+        wires,
         metrics: metrics.clone(),
         settings: Settings { max_deadline: config.max_deadline },
     });
@@ -167,6 +172,15 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
     metrics::describe_counter!("gavel_verdicts_total", "Verdicts, by grader and reason.");
     metrics::describe_counter!("gavel_unjudged_total", "Completions without a reward, by what failed.");
     metrics::describe_counter!("gavel_store_failures_total", "Failures of the store.");
+    metrics::describe_counter!(
+        "gavel_replaced_rewards_total",
+        "Completions without a reward whose trainer got a number that was set for this, by wire and what failed."
+    );
+    metrics::describe_counter!(
+        "gavel_verdict_cache_total",
+        "Verdicts that took long enough to be worth keeping: found again (hit) or found for the first time (miss)."
+    );
+    metrics::describe_gauge!("gavel_verdict_cache_bytes", "Size of the verdicts that are kept, about.");
     metrics::describe_gauge!("gavel_pending_completions", "Completions waiting or being graded.");
     metrics::describe_counter!("gavel_executions_total", "Runs of programs, by language and ending.");
     metrics::describe_gauge!("gavel_sandbox_running", "Programs running.");

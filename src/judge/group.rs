@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use graders::{Alone, GradeError, PreparedRubric, Resources, Reward, Rubric};
 
+use super::cache::{Question, VerdictCache};
 use super::{Judged, Request, guarded, lock, polite};
 
 /// Who is told the result.
@@ -16,7 +17,9 @@ pub(super) type Done = Box<dyn FnOnce(Judged) + Send>;
 /// A group being judged.
 pub(super) struct Group {
     request: Request,
-    prepared: OnceLock<PreparedRubric>,
+    cache: Arc<VerdictCache>,
+    /// Ready for its completions, and what their verdicts are kept under.
+    prepared: OnceLock<(PreparedRubric, Option<Question>)>,
     /// The next completion nobody has taken.
     next: AtomicUsize,
     /// Completions not judged yet; whoever judges the last one finishes the group.
@@ -26,10 +29,11 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(request: Request, done: Done) -> Self {
+    pub(super) fn new(request: Request, cache: Arc<VerdictCache>, done: Done) -> Self {
         let n = request.completions.len();
         Self {
             request,
+            cache,
             prepared: OnceLock::new(),
             next: AtomicUsize::new(0),
             open: AtomicUsize::new(n.max(1)),
@@ -53,7 +57,8 @@ impl Group {
         match polite::while_wanted(|| Ok(request.rubric.prepare(&request.task, resources))) {
             Ok(Ok(_)) if request.completions.is_empty() => self.finish(Ok(Vec::new())),
             Ok(Ok(prepared)) => {
-                let _ = self.prepared.set(prepared);
+                let question = self.cache.question(&request.rubric, &request.task);
+                let _ = self.prepared.set((prepared, question));
             }
             Ok(Err(error)) => self.finish(Err(error)),
             Err(error) => {
@@ -66,14 +71,16 @@ impl Group {
 
     /// Judges completions that nobody has taken, until there are none or `is_over` says so.
     pub(super) fn judge_completions(&self, is_over: impl Fn() -> bool) {
-        let Some(prepared) = self.prepared.get() else { return };
+        let Some((prepared, question)) = self.prepared.get() else { return };
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(completion) = self.request.completions.get(index) else { return };
             let alone = match self.request.control.stopped() {
                 Some(error) => prepared.not_judged(&error),
-                None => polite::while_wanted(|| Ok(prepared.judge_alone(completion)))
-                    .unwrap_or_else(|error| prepared.not_judged(&error)),
+                None => self.cache.find(question.as_ref(), completion, || {
+                    polite::while_wanted(|| Ok(prepared.judge_alone(completion)))
+                        .unwrap_or_else(|error| prepared.not_judged(&error))
+                }),
             };
             *lock(&self.found[index]) = Some(alone);
             // The release of each decrement and the acquire of the last make every result visible to it.

@@ -103,6 +103,8 @@ pub(super) struct Learner<'a> {
     eval_sampling: Sampling,
     latched: BTreeSet<String>,
     schedule_metrics: BTreeMap<String, f64>,
+    /// What the machine's matrix products reach, in operations a second.
+    throughput: f64,
 }
 
 impl<'a> Learner<'a> {
@@ -184,12 +186,12 @@ impl<'a> Learner<'a> {
         }
         let mut engine = engine(&policy, &tokenizer, recipe.sampling.max_sequences);
         engine.sync(&policy, step)?;
-        let gradients = Gradients::zeros(&parameters)?;
         Ok(Self {
+            throughput: policy::flops::throughput(&policy.device)?,
             recipe,
             reference,
             optimizer,
-            gradients,
+            gradients: Gradients::zeros(&parameters)?,
             engine,
             supply,
             prompter,
@@ -420,6 +422,9 @@ impl<'a> Learner<'a> {
         };
         metrics.sampled_tokens_per_second = rate(collected.n_tokens, collected.sampling);
         metrics.trained_tokens_per_second = rate(updated.n_tokens, update);
+        let seconds = update.as_secs_f64();
+        metrics.mfu =
+            (updated.flops > 0.0 && seconds > 0.0).then(|| updated.flops / seconds / self.throughput);
         metrics.seconds = Seconds {
             total: clock.elapsed().as_secs_f64(),
             sample: collected.sampling.as_secs_f64(),

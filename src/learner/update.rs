@@ -32,6 +32,8 @@ pub struct Updated {
     pub loss: Option<f64>,
     /// Tokens that went through the model.
     pub n_tokens: usize,
+    /// Operations of the passes through the model.
+    pub flops: f64,
     /// What the objective measured.
     pub metrics: Metrics,
 }
@@ -82,6 +84,7 @@ pub fn update(
                     updated.metrics.merge(&metrics);
                 }
                 updated.n_tokens += batch.packed.n_tokens();
+                updated.flops += policy::flops::training(&policy.config, &batch.packed);
             }
             let norm = optimizer.step(gradients, settings.learning_rate)?;
             updated.n_updates += 1;

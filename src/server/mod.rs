@@ -76,6 +76,8 @@ pub struct App {
     pub sandbox: Option<Arc<dyn Sandbox>>,
     /// The same where it is the installed guests.
     pub guests: Option<Arc<Guests>>,
+    /// What the wires of trainers need to know.
+    pub wires: compat::Wires,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// The rest.

@@ -91,6 +91,15 @@ impl Scoring {
         ScoredGroup { task, completions, rewards, reply }
     }
 
+    /// A group whose task could not even be read: nothing is judged, every component is named.
+    pub fn malformed(&self, index: usize, completions: Vec<Completion>, error: &TaskError) -> ScoredGroup {
+        let replies =
+            completions.iter().map(|completion| self.not_judged(completion.id.clone(), error)).collect();
+        let fault = Fault::new(format!("/groups/{index}/task{}", error.pointer), error.message.clone());
+        let reply = GroupReply { index, id: None, rewards: replies, error: Some(fault), provenance: None };
+        ScoredGroup { task: Arc::default(), completions: completions.into(), rewards: None, reply }
+    }
+
     /// The reward of a completion whose task is at fault: null, with every component named.
     fn not_judged(&self, id: Option<String>, error: &TaskError) -> RewardReply {
         let kind = ErrorKind::InvalidTask;

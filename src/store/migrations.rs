@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn every_file_is_embedded() {
         for (folder, column) in [("sqlite", 2), ("postgres", 3)] {
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+            let folder = std::path::Path::new("migrations").join(folder);
             let mut found: Vec<_> = std::fs::read_dir(&folder)
                 .unwrap()
                 .map(|entry| {

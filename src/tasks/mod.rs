@@ -15,6 +15,7 @@ mod jsonl;
 mod numeric;
 mod rational;
 mod registry;
+mod sets;
 mod traffic;
 mod word_problem;
 
@@ -24,4 +25,5 @@ pub use draw::Draw;
 pub use environment::{Environment, Level, Place, Proposal, Split, UnknownLevel};
 pub use jsonl::{DEFAULT_MAX_LINE_BYTES, Line, LineError, Lines};
 pub use registry::{environment, environment_names, environments};
+pub use sets::{DataSet, DataSetSettings, LoadError, TaskSet, TaskSets};
 pub use traffic::{Dress, Sample, labelled_completions, sample_completions};

@@ -33,3 +33,4 @@ mod server;
 mod store;
 mod tasks;
 mod tidy;
+mod wires;

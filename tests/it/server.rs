@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use gavel::judge::Judge;
+use gavel::judge::{Judge, VerdictCache};
 use gavel::server::admission::{Admission, Limits};
 use gavel::server::auth::{Gatekeeper, new_key};
+use gavel::server::compat::Wires;
 use gavel::server::listen::{self, Connections};
 use gavel::server::rubric_cache::RubricCache;
 use gavel::server::{self, App, Settings};
@@ -32,6 +33,10 @@ pub(crate) struct Options {
     pub(crate) open: bool,
     /// What runs programs, if not the gate.
     pub(crate) sandbox: Option<Arc<dyn Sandbox>>,
+    /// How the wires of trainers are served.
+    pub(crate) wires: Wires,
+    /// Memory for verdicts.
+    pub(crate) cache_bytes: u64,
 }
 
 impl Default for Options {
@@ -54,6 +59,8 @@ impl Default for Options {
             n_threads: 2,
             open: true,
             sandbox: None,
+            wires: Wires::default(),
+            cache_bytes: 0,
         }
     }
 }
@@ -78,13 +85,16 @@ impl Server {
         let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
         let resources = Resources { sandbox: Some(Arc::clone(&sandbox)) };
         let app = Arc::new(App {
-            judge: Judge::start(options.n_threads, resources).unwrap(),
+            judge: Judge::start(options.n_threads, resources)
+                .unwrap()
+                .with_cache(VerdictCache::new(options.cache_bytes, Duration::ZERO)),
             store: Store::open("sqlite::memory:").await.unwrap(),
             admission: Admission::new(options.limits),
             gatekeeper: Gatekeeper::new(options.open),
             rubrics: RubricCache::default(),
             sandbox: Some(sandbox),
             guests: None,
+            wires: options.wires,
             metrics: recorder(),
             settings: Settings { max_deadline: options.max_deadline },
         });

@@ -53,7 +53,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    std::env::current_dir().unwrap()
 }
 
 /// Every file of ours with this ending, by its path below the root.
@@ -252,6 +252,16 @@ fn every_file_opens_with_what_it_is() {
         "begin these with `//!`: what it is and what it never does:\n{}",
         bare.join("\n")
     );
+}
+
+/// Clones share build results, so that a test that was built in one may be run in another: cargo starts it in the
+/// package's folder, and that is where it looks.
+#[test]
+fn no_test_remembers_where_it_was_built() {
+    let forbidden = concat!("env!(\"CARGO_MANIFEST", "_DIR\")");
+    for (path, text) in files(".rs") {
+        assert!(!text.contains(forbidden), "{path} holds {forbidden}; use a path relative to the package");
+    }
 }
 
 #[test]

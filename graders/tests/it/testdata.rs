@@ -29,7 +29,7 @@ struct Case {
 }
 
 fn tables() -> Vec<(PathBuf, Table)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let folder = PathBuf::from("testdata");
     let mut tables = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

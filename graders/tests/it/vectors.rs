@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The value at `pointer` in the vectors file.
 pub(crate) fn section(pointer: &str) -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors/vectors.json");
+    let path = "testdata/vectors/vectors.json";
     let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let rows =
         all.pointer(pointer).and_then(Value::as_array).unwrap_or_else(|| panic!("no {pointer}")).clone();

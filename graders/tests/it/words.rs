@@ -27,7 +27,7 @@ fn instructed(instructions: Value) -> Task {
 }
 
 fn vectors(name: &str) -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors/vectors.json");
+    let path = "testdata/vectors/vectors.json";
     let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     all["rewards"][name].clone()
 }
@@ -109,7 +109,7 @@ fn language_vectors_agree() {
 
 /// The test sentences: language and text.
 fn sentences() -> Vec<(String, String)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/language/sentences.tsv");
+    let path = "testdata/language/sentences.tsv";
     let file = std::fs::read_to_string(path).unwrap();
     let rows = file.lines().map(|line| line.split_once('\t').unwrap());
     rows.map(|(tag, text)| (tag.to_owned(), text.to_owned())).collect()

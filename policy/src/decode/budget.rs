@@ -45,10 +45,8 @@ mod tests {
 
     #[test]
     fn the_vector_of_the_thinking_budget() {
-        let text = std::fs::read_to_string(
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/thinking_budget.json"),
-        )
-        .expect("the vector");
+        let text = std::fs::read_to_string(std::path::Path::new("testdata/thinking_budget.json"))
+            .expect("the vector");
         let case: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let list = |value: &serde_json::Value| -> Vec<u32> {
             value.as_array().expect("a list").iter().map(|t| t.as_u64().expect("a token") as u32).collect()

@@ -13,7 +13,7 @@ use crate::weights::{Adapter, Layer, Linear};
 pub(crate) const MODELS: [&str; 3] = ["llama", "qwen2_tied", "qwen3"];
 
 pub(crate) fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tiny_models").join(name)
+    Path::new("testdata/tiny_models").join(name)
 }
 
 /// One of the tiny models, read here so that these tests stand alone.

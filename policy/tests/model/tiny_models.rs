@@ -13,7 +13,7 @@ use crate::Way;
 pub(crate) const MODELS: [&str; 3] = ["llama", "qwen2_tied", "qwen3"];
 
 pub(crate) fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/tiny_models").join(name)
+    PathBuf::from("testdata/tiny_models").join(name)
 }
 
 pub(crate) fn load(name: &str) -> Policy {

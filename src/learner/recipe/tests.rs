@@ -250,5 +250,5 @@ fn step_sizes_follow_their_schedule() {
             assert!((found - factor).abs() < 1e-12, "{schedule:?} at {step}: {found}");
         }
     }
-    assert_eq!(Schedule::Linear.factor(0, 0, 0, 0.5), 1.0);
+    assert_eq!(Schedule::Linear.factor(0, 0, 0, 0.5), 0.5, "a run without steps is at its end");
 }
