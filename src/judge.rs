@@ -99,17 +99,27 @@ pub struct Control {
     /// Completions that are not judged by then, down to the next run of a program, are not judged.
     pub deadline: Option<Instant>,
     cancelled: AtomicBool,
+    begun: AtomicBool,
 }
 
 impl Control {
     /// With a deadline.
     pub fn until(deadline: Option<Instant>) -> Self {
-        Self { deadline, cancelled: AtomicBool::new(false) }
+        Self { deadline, ..Self::default() }
+    }
+
+    /// Whether a group of the request was begun.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// What is not judged yet, down to the next run of a program, is not judged.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
     }
 
     fn stopped(&self) -> Option<GradeError> {

@@ -18,8 +18,10 @@ use crate::guests::InstalledGuests;
 
 use crate::judge::{Judge, MIN_WORK, VerdictCache};
 use crate::server::admission::Admission;
+use crate::server::answers::{AnswerLimits, Answers};
 use crate::server::auth::Gatekeeper;
 use crate::server::compat::Wires;
+use crate::server::job_table::{JobLimits, Jobs};
 use crate::server::rubric_cache::RubricCache;
 use crate::server::{self, App, Settings, listen};
 use crate::store::Store;
@@ -59,7 +61,11 @@ impl Serve {
 
 async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let traces = telemetry::start(config.log_format, config.otlp_endpoint.as_deref())?;
-    let wires = Wires { settings: config.wires.clone(), sets: TaskSets::load(config.datasets.clone())? };
+    let wires = Wires {
+        settings: config.wires.clone(),
+        sets: TaskSets::load(config.datasets.clone())?,
+        ..Wires::default()
+    };
     let store = Store::open(&config.store).await?;
     let open = decide_who_may_call(&config, &store).await?;
     let metrics = metrics()?;
@@ -78,6 +84,8 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
         admission: Admission::new(config.admission),
         gatekeeper: Gatekeeper::new(open),
         rubrics: RubricCache::default(),
+        answers: Answers::new(AnswerLimits::default()),
+        jobs: Jobs::new(JobLimits::default()),
         sandbox: Some(sandbox.clone()),
         guests,
         wires,
@@ -99,7 +107,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     store.close().await;
     traces.flush();
     if n_cut > 0 {
-        tracing::warn!(connections = n_cut, "stopped before these had ended");
+        tracing::warn!(n = n_cut, "stopped before these connections and jobs had ended");
         return Ok(ExitCode::FAILURE);
     }
     tracing::info!("stopped");
@@ -176,6 +184,11 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
         "gavel_replaced_rewards_total",
         "Completions without a reward whose trainer got a number that was set for this, by wire and what failed."
     );
+    metrics::describe_counter!(
+        "gavel_idempotent_replies_total",
+        "Requests answered with the first answer of their idempotency key, by what the key was for."
+    );
+    metrics::describe_gauge!("gavel_jobs_open", "Jobs that have not ended.");
     metrics::describe_counter!(
         "gavel_verdict_cache_total",
         "Verdicts that took long enough to be worth keeping: found again (hit) or found for the first time (miss)."

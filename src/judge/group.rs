@@ -54,6 +54,7 @@ impl Group {
     /// Does what all completions share. When there is then nothing to judge, the group is finished.
     pub(super) fn prepare(&self, resources: &Resources) {
         let request = &self.request;
+        request.control.begin();
         match polite::while_wanted(|| Ok(request.rubric.prepare(&request.task, resources))) {
             Ok(Ok(_)) if request.completions.is_empty() => self.finish(Ok(Vec::new())),
             Ok(Ok(prepared)) => {

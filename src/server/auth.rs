@@ -44,6 +44,18 @@ fn hash_of(key: &str) -> KeyHash {
     KeyHash(Sha256::digest(key.as_bytes()).into())
 }
 
+/// Who calls: the hash of the key, or nobody in particular where no key is asked for. An extension of every request
+/// that was let through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Caller(Option<KeyHash>);
+
+impl Caller {
+    /// Who sent a request.
+    pub fn of(extensions: &http::Extensions) -> Self {
+        extensions.get().copied().unwrap_or_default()
+    }
+}
+
 /// Decides who may call.
 #[derive(Debug)]
 pub struct Gatekeeper {
@@ -72,16 +84,19 @@ impl Gatekeeper {
 }
 
 /// Lets a request through when it may.
-pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if app.gatekeeper.open {
         return match own_page(request.headers()) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         };
     }
-    let credentials = request.headers().get(header::AUTHORIZATION).cloned();
-    match admit(&app, credentials.as_ref()).await {
-        Ok(()) => next.run(request).await,
+    let key = key_in(request.headers());
+    match admit(&app, key).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err(problem) => {
             app.admission.discard(request.into_body()).await;
             problem.into_response()
@@ -103,28 +118,38 @@ fn own_page(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-async fn admit(app: &App, credentials: Option<&HeaderValue>) -> Result<(), Problem> {
-    let credentials = credentials.ok_or_else(|| {
-        Problem::unauthorized("send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key")
+/// The hash of the key that a request brings. Trainers' clients have headers of their own for it.
+fn key_in(headers: &HeaderMap) -> Result<KeyHash, Problem> {
+    let bearers = [header::AUTHORIZATION.as_str(), "xrl-authorization"].map(|name| headers.get(name));
+    let plain = headers.get("x-api-key");
+    if bearers.iter().flatten().next().is_none() && plain.is_none() {
+        return Err(Problem::unauthorized(
+            "send `Authorization: Bearer <key>`; `gavel keys create <name>` makes a key",
+        ));
+    }
+    fn text(value: &HeaderValue) -> Option<&str> {
+        value.to_str().ok()
+    }
+    let bearers = bearers.into_iter().flatten().filter_map(text).filter_map(|text| {
+        let (scheme, key) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let mut keys = bearers.chain(plain.and_then(text).map(str::trim));
+    let key = keys.find(|key| key.starts_with(KEY_PREFIX)).ok_or_else(|| {
+        Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`"))
     })?;
-    let key = credentials
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim())
-        .filter(|key| key.starts_with(KEY_PREFIX))
-        .ok_or_else(|| {
-            Problem::unauthorized(format!("expected `Bearer {KEY_PREFIX}…` in `Authorization`"))
-        })?;
-    let hash = hash_of(key);
+    Ok(hash_of(key))
+}
+
+async fn admit(app: &App, key: Result<KeyHash, Problem>) -> Result<Caller, Problem> {
+    let hash = key?;
     if app.gatekeeper.remembers(&hash) {
-        return Ok(());
+        return Ok(Caller(Some(hash)));
     }
     match app.store.find_api_key(&hash).await.map_err(store_problem)? {
         Some(_) => {
             app.gatekeeper.remember(hash);
-            Ok(())
+            Ok(Caller(Some(hash)))
         }
         None => Err(Problem::unauthorized(
             "this key is not known here, or it was revoked; `gavel keys list` shows those that are, \

@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use graders::Progress;
 use graders::advantage::Estimator;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tracing::Instrument;
 
-use super::App;
 use super::admission::{Admitted, ReadBody};
+use super::answers::{self, Claim, Key, Scope};
+use super::auth::Caller;
 use super::decode::{self, ReadGroup};
 use super::gathering::{Answer, Gathering};
 use super::keeping::{self, Run};
@@ -22,6 +25,7 @@ use super::problem::{Fault, Problem};
 use super::rubrics;
 use super::scoring::{ScoredGroup, Scoring, add_advantages};
 use super::types::{GradeReply, GradeRequest, GroupReply, Stored};
+use super::{App, json_bytes};
 use crate::judge::Control;
 
 /// The request's deadline may also stand here, in milliseconds; the field wins.
@@ -41,7 +45,10 @@ const INLINE_BODY_BYTES: usize = 1 << 16;
 #[utoipa::path(
     post, path = "/v1/grade", tag = "grading",
     request_body(content = GradeRequest<'_>, content_type = "application/json"),
-    params(("gavel-deadline-ms" = Option<u64>, Header, description = "Completions not begun after this many milliseconds are not judged.")),
+    params(
+        ("gavel-deadline-ms" = Option<u64>, Header, description = "Completions not begun after this many milliseconds are not judged."),
+        ("idempotency-key" = Option<String>, Header, description = "At most 255 characters. Sent again with the same body it gets the first answer, and the header `idempotency-replayed`; with another body 422. Not for NDJSON."),
+    ),
     responses(
         (status = 200, description = "The rewards", body = GradeReply),
         (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
@@ -53,24 +60,82 @@ const INLINE_BODY_BYTES: usize = 1 << 16;
     )
 )]
 pub async fn grade(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    let started = Instant::now();
     let (parts, body) = request.into_parts();
-    let admitted = match app.admission.enter_with_completions() {
-        Ok(admitted) => admitted,
-        Err(problem) => {
-            app.admission.discard(body).await;
-            return Err(problem);
-        }
-    };
-    let (envelope, body_room) = read(&app, body).await?;
     let streamed = accepts_ndjson(&parts.headers);
-    let (batch, room) = prepare(&app, &parts.headers, envelope, streamed, started).await?;
-    let inside = Inside { _admitted: admitted, _body_room: body_room, _room: room, started };
-    if streamed { Ok(stream(app, batch, inside)) } else { whole(app, batch, inside).await }
+    let key = Key::read(&parts.headers, Caller::of(&parts.extensions), Scope::Grade);
+    if streamed && matches!(key, Ok(Some(_))) {
+        app.admission.discard(body).await;
+        return Err(Problem::bad_request(
+            "an answer that comes line by line is not kept for an idempotency key; ask for a reply in one piece \
+             (without `Accept: application/x-ndjson`)",
+        ));
+    }
+    let arrived = Arrived::read(&app, parts.headers, body).await?;
+    if let Some(key) = key? {
+        return keyed(app, &key, arrived).await;
+    }
+    let (batch, inside) = arrived.prepare(&app, streamed).await?;
+    if streamed { Ok(stream(app, batch, inside)) } else { Ok(json_bytes(whole(app, batch, inside).await?)) }
+}
+
+/// The answer to a request with an idempotency key. The work goes on when the client leaves, as it will come again.
+async fn keyed(app: Arc<App>, key: &Key, arrived: Arrived) -> Result<Response, Problem> {
+    let print = answers::print(&arrived.body.bytes).await?;
+    loop {
+        match app.answers.claim(key, print)? {
+            Claim::First(claimed) => {
+                let work = async move {
+                    let (batch, inside) = arrived.prepare(&app, false).await?;
+                    let reply = whole(app, batch, inside).await?;
+                    claimed.settle(reply.clone());
+                    Ok(json_bytes(reply))
+                };
+                return tokio::spawn(work.in_current_span()).await.map_err(|_| Problem::internal())?;
+            }
+            Claim::Repeated(waiting) => {
+                if let Some(reply) = waiting.answer().await {
+                    let replayed = [(answers::REPLAYED_HEADER, HeaderValue::from_static("true"))];
+                    return Ok((replayed, json_bytes(reply)).into_response());
+                }
+            }
+        }
+    }
+}
+
+/// A request that was let in and read.
+pub(super) struct Arrived {
+    admitted: Admitted,
+    headers: HeaderMap,
+    pub(super) body: ReadBody,
+    started: Instant,
+}
+
+impl Arrived {
+    /// Lets a request in and reads its body.
+    pub(super) async fn read(app: &App, headers: HeaderMap, body: Body) -> Result<Self, Problem> {
+        let started = Instant::now();
+        let admitted = match app.admission.enter_with_completions() {
+            Ok(admitted) => admitted,
+            Err(problem) => {
+                app.admission.discard(body).await;
+                return Err(problem);
+            }
+        };
+        let body = app.admission.read(body).await?;
+        Ok(Self { admitted, headers, body, started })
+    }
+
+    /// Checks everything that can be refused, and lets its completions in.
+    pub(super) async fn prepare(self, app: &App, streamed: bool) -> Result<(Batch, Inside), Problem> {
+        let Self { admitted, headers, body: ReadBody { bytes, room: body_room }, started } = self;
+        let envelope = envelope(bytes).await?;
+        let (batch, room) = prepare(app, &headers, envelope, streamed, started).await?;
+        Ok((batch, Inside { _admitted: admitted, _body_room: body_room, _room: room, started }))
+    }
 }
 
 /// What a request holds on to until it is answered.
-struct Inside {
+pub(super) struct Inside {
     _admitted: Admitted,
     _body_room: Option<OwnedSemaphorePermit>,
     _room: OwnedSemaphorePermit,
@@ -78,23 +143,26 @@ struct Inside {
 }
 
 /// A request that was read and checked.
-struct Batch {
+pub(super) struct Batch {
     scoring: Scoring,
     estimator: Option<Estimator>,
     run: Option<Run>,
     groups: Vec<ReadGroup>,
 }
 
-/// The request, and the room that its body takes.
-async fn read(app: &App, body: Body) -> Result<(Envelope, Option<OwnedSemaphorePermit>), Problem> {
-    let ReadBody { bytes, room } = app.admission.read(body).await?;
-    let envelope = if bytes.len() <= INLINE_BODY_BYTES {
-        Envelope::read(&bytes)
-    } else {
-        let reading = tokio::task::spawn_blocking(move || Envelope::read(&bytes));
-        reading.await.map_err(|_| Problem::internal())?
-    };
-    Ok((envelope?, room))
+impl Batch {
+    /// What stops it.
+    pub(super) fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.scoring.control)
+    }
+}
+
+async fn envelope(bytes: Bytes) -> Result<Envelope, Problem> {
+    if bytes.len() <= INLINE_BODY_BYTES {
+        return Envelope::read(&bytes);
+    }
+    let reading = tokio::task::spawn_blocking(move || Envelope::read(&bytes));
+    reading.await.map_err(|_| Problem::internal())?
 }
 
 /// Checks everything that can be refused, then lets the completions in; only then is anything written.
@@ -198,7 +266,8 @@ impl Drop for CancelOnDrop {
     }
 }
 
-async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Response, Problem> {
+/// Grades a batch: the reply as JSON.
+pub(super) async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Bytes, Problem> {
     let _cancel = CancelOnDrop(Arc::clone(&batch.scoring.control));
     let (gathering, gathered) = Gathering::of(batch.groups.len());
     for (index, group) in batch.groups.into_iter().enumerate() {
@@ -229,9 +298,12 @@ async fn whole(app: Arc<App>, batch: Batch, inside: Inside) -> Result<Response, 
     measure::replies(&groups, &batch.scoring.rubric, inside.started);
     let reply = GradeReply { groups, stored, elapsed_ms: milliseconds(inside.started.elapsed()) };
     // The permits are held until the reply is bytes.
-    let response = super::json(&reply);
+    let written = serde_json::to_vec(&reply).map_err(|error| {
+        tracing::error!(%error, "a reply could not be written as JSON");
+        Problem::internal()
+    });
     drop(inside);
-    Ok(response)
+    Ok(written?.into())
 }
 
 /// 422 when no group of the request could be judged, each for a fault of its own.

@@ -47,6 +47,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     metrics::gauge!("gavel_pending_completions").set(app.admission.n_completions() as f64);
+    metrics::gauge!("gavel_jobs_open").set(app.jobs.n_open() as f64);
     metrics::gauge!("gavel_verdict_cache_bytes").set(app.judge.cache().bytes() as f64);
     if let Some(guests) = &app.guests {
         let (n_running, n_waiting) = guests.occupancy();

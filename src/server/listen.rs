@@ -1,7 +1,7 @@
 //! Connections: accepting them, serving HTTP/1.1 and HTTP/2 (prior knowledge), and letting them end well.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::App;
 
@@ -31,8 +32,12 @@ pub struct Connections {
 const MAX_STREAMS: u32 = 256;
 /// Wait after a failed accept, so that a lack of file descriptors does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long results of jobs can be fetched after the last job of a stopping server ended.
+const FETCH_TIME: Duration = Duration::from_secs(10);
+/// How often a stopping server looks whether its jobs have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Serves until `stop` resolves, then finishes what was accepted. Returns how many connections had to be cut.
+/// Serves until `stop` resolves, then finishes what was accepted. Returns how many connections and jobs had to be cut.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -52,6 +57,15 @@ pub async fn serve(
         stop.await;
         draining.admission.drain();
         tokio::time::sleep(connections.drain_delay).await;
+    };
+    // Jobs are not tied to connections: they end, and their results are fetched, while new connections come.
+    let jobs = Arc::clone(&app);
+    let end_of_delay = Arc::new(OnceLock::new());
+    let delay_ended = Arc::clone(&end_of_delay);
+    let stop = async move {
+        stop.await;
+        let began = *delay_ended.get_or_init(Instant::now);
+        let _ = tokio::time::timeout_at(began + connections.drain_timeout, ended(&jobs)).await;
     };
     tokio::pin!(stop);
     loop {
@@ -73,9 +87,25 @@ pub async fn serve(
     drop(listener);
     let open = connections.max_connections - room.available_permits();
     tracing::info!(open, "no longer accepting; finishing what was accepted");
-    match tokio::time::timeout(connections.drain_timeout, graceful.shutdown()).await {
+    let until = *end_of_delay.get_or_init(Instant::now) + connections.drain_timeout;
+    let n_cut = match tokio::time::timeout_at(until, graceful.shutdown()).await {
         Ok(()) => 0,
         Err(_) => connections.max_connections - room.available_permits(),
+    };
+    n_cut + app.jobs.n_open() + app.answers.n_working()
+}
+
+/// Waits until all jobs have ended, and then a moment for who has not fetched the results.
+async fn ended(app: &App) {
+    let mut is_over_since: Option<Instant> = None;
+    loop {
+        if app.jobs.n_open() + app.answers.n_working() == 0 {
+            let since = *is_over_since.get_or_insert_with(Instant::now);
+            if app.jobs.n_unfetched() == 0 || since.elapsed() >= FETCH_TIME {
+                return;
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -25,6 +25,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 pub mod admission;
+pub mod answers;
 pub mod auth;
 pub mod compat;
 pub mod dashboard;
@@ -35,6 +36,8 @@ pub mod extract;
 pub mod gathering;
 pub mod grade;
 pub mod health;
+pub mod job_table;
+pub mod jobs;
 pub mod keeping;
 pub mod languages;
 pub mod listen;
@@ -56,7 +59,9 @@ use crate::judge::Judge;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 use admission::Admission;
+use answers::Answers;
 use auth::Gatekeeper;
+use job_table::Jobs;
 use problem::Problem;
 use rubric_cache::RubricCache;
 
@@ -72,6 +77,10 @@ pub struct App {
     pub gatekeeper: Gatekeeper,
     /// Rubrics read lately.
     pub rubrics: RubricCache,
+    /// Answers by idempotency key.
+    pub answers: Arc<Answers>,
+    /// What was accepted and is done later.
+    pub jobs: Arc<Jobs>,
     /// What runs programs, as far as requests ask about it; the judge runs them.
     pub sandbox: Option<Arc<dyn Sandbox>>,
     /// The same where it is the installed guests.
@@ -178,6 +187,11 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Response {
             Problem::internal().into_response()
         }
     }
+}
+
+/// A reply that is JSON already.
+pub(crate) fn json_bytes(body: bytes::Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
 /// What the store's failure is to a client; the log gets the cause.

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{App, execute, explain, grade, languages, regrade, rubrics, runs, tasks};
+use super::{App, execute, explain, grade, jobs, languages, regrade, rubrics, runs, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -47,6 +47,8 @@ impl Modify for BearerKey {
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(grade::grade))
+        .routes(routes!(jobs::submit))
+        .routes(routes!(jobs::read, jobs::cancel))
         .routes(routes!(explain::explain))
         .routes(routes!(execute::execute))
         .routes(routes!(languages::list))

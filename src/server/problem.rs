@@ -140,6 +140,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "this conflicts with what is there", detail)
     }
 
+    /// 410: what was asked for was taken back.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "gone", "this is no longer there", detail)
+    }
+
     /// 413: the body is too large.
     pub fn too_large(limit: usize) -> Self {
         let detail = format!(
@@ -170,6 +175,14 @@ impl Problem {
     /// 422 for one place.
     pub fn invalid_at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid(vec![Fault::new(pointer, message)])
+    }
+
+    /// 422: the idempotency key came with another body before.
+    pub fn key_reused() -> Self {
+        let detail = "this idempotency key was sent with another body before; make a new key for each request, and \
+            send the same one only with the same body";
+        let title = "the idempotency key belongs to another request";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", title, detail)
     }
 
     /// 429: full. Nothing of the request was begun.

@@ -18,6 +18,7 @@ mod end_to_end;
 mod execute;
 mod explain;
 mod fairness;
+mod jobs;
 mod kill;
 #[cfg(feature = "learner")]
 mod learner;

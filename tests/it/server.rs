@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use gavel::judge::{Judge, VerdictCache};
 use gavel::server::admission::{Admission, Limits};
+use gavel::server::answers::{AnswerLimits, Answers};
 use gavel::server::auth::{Gatekeeper, new_key};
 use gavel::server::compat::Wires;
+use gavel::server::job_table::{JobLimits, Jobs};
 use gavel::server::listen::{self, Connections};
 use gavel::server::rubric_cache::RubricCache;
 use gavel::server::{self, App, Settings};
@@ -35,6 +37,7 @@ pub(crate) struct Options {
     pub(crate) sandbox: Option<Arc<dyn Sandbox>>,
     /// How the wires of trainers are served.
     pub(crate) wires: Wires,
+    pub(crate) jobs: JobLimits,
     /// Memory for verdicts.
     pub(crate) cache_bytes: u64,
 }
@@ -60,6 +63,7 @@ impl Default for Options {
             open: true,
             sandbox: None,
             wires: Wires::default(),
+            jobs: JobLimits::default(),
             cache_bytes: 0,
         }
     }
@@ -92,6 +96,8 @@ impl Server {
             admission: Admission::new(options.limits),
             gatekeeper: Gatekeeper::new(options.open),
             rubrics: RubricCache::default(),
+            answers: Answers::new(AnswerLimits::default()),
+            jobs: Jobs::new(options.jobs),
             sandbox: Some(sandbox),
             guests: None,
             wires: options.wires,

@@ -12,7 +12,7 @@ use crate::server::problem::Fault;
 
 /// The fields of a task that a label may be, besides the rubric that goes with it. `ground_truth` is the reference
 /// under the name that verl, SkyRL and others give it, `label` a right answer in whichever form.
-const FIELDS: [&str; 9] = [
+pub(super) const FIELDS: [&str; 9] = [
     "reference",
     "ground_truth",
     "tests",
@@ -92,6 +92,20 @@ impl Label {
                 Ok(Task { prompt, schema: Some(structured(answer)), ..Task::default() })
             }
             Known::Answer(answer) => Ok(Task { prompt, reference: Some(answer), ..Task::default() }),
+        }
+    }
+}
+
+/// A label with more fields of a task beside it; what is a task already stays as it is.
+pub(super) fn with(label: Value, mut more: Map<String, Value>) -> Value {
+    let label = decoded(label);
+    match &label {
+        _ if more.is_empty() => label,
+        Value::Object(fields) if is_task(fields) => label,
+        Value::Null => more.into(),
+        _ => {
+            more.insert("reference".to_owned(), label);
+            more.into()
         }
     }
 }

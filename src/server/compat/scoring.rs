@@ -6,7 +6,7 @@
 //! gets an outcome: what is wrong with one sample's label is as little a reward as a broken sandbox is.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use graders::{Completion, MAX_TEXT_BYTES, Progress, Prompt, Rubric, Task, TaskError, TaskErrorKind};
@@ -138,6 +138,16 @@ impl Outcome {
         let judged = u8::from(self.reply.reward.is_some());
         components.chain([("judged".to_owned(), judged.into())]).collect()
     }
+
+    /// Every component by its name, null for those that gave no score.
+    pub(super) fn scores(&self) -> Map<String, Value> {
+        self.reply.components.iter().map(|part| (part.name.clone(), part.score.into())).collect()
+    }
+
+    /// Why there is no reward, in words.
+    pub(super) fn error(&self) -> Option<String> {
+        self.reply.error.as_ref().map(|error| format!("{}: {}", error.kind.name(), error.message))
+    }
 }
 
 /// Counts a sample without a reward on a wire whose trainer does not get to see that, and says it in the log.
@@ -183,52 +193,50 @@ impl Route {
         samples: Vec<Sample>,
         inside: &Inside,
     ) -> Result<Vec<Outcome>, Problem> {
-        let _room = app.admission.completions(samples.len())?;
-        let control = Arc::new(Control::until(Some(inside.started + app.settings.max_deadline)));
-        let _cancel = CancelOnDrop(Arc::clone(&control));
-        let mut groups: Vec<(Routed, Vec<Completion>)> = Vec::new();
+        self.prepare(app, wire, samples, inside.started, Duration::MAX).await?.judged(app).await
+    }
+
+    /// Lets samples in and finds out how each is judged; nothing is begun yet. What is not begun `patience` after
+    /// `started` is not judged.
+    ///
+    /// # Errors
+    /// Everything for which a request is refused.
+    pub(super) async fn prepare(
+        &self,
+        app: &App,
+        wire: Wire,
+        samples: Vec<Sample>,
+        started: Instant,
+        patience: Duration,
+    ) -> Result<Batch, Problem> {
+        let room = app.admission.completions(samples.len())?;
+        let patience = patience.min(app.settings.max_deadline);
+        let control = Arc::new(Control::until(Some(started + patience)));
+        let mut groups: Vec<Group> = Vec::new();
         let mut last: Option<(Option<Prompt>, Value)> = None;
         for Sample { prompt, label, completion } in samples {
             let completion = clipped(completion);
             let key = (prompt, label);
             match groups.last_mut() {
-                Some((_, completions)) if last.as_ref() == Some(&key) => completions.push(completion),
+                Some(group) if last.as_ref() == Some(&key) => group.completions.push(completion),
                 _ => {
-                    let routed = self.resolve(app, wire, key.0.clone(), key.1.clone()).await?;
-                    groups.push((routed, vec![completion]));
+                    let (rubric, task) = self.resolve(app, wire, key.0.clone(), key.1.clone()).await?;
+                    let scoring = Scoring::new(rubric, &Progress::default(), Arc::clone(&control))
+                        .map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+                    groups.push(Group { scoring, task, completions: vec![completion] });
                     last = Some(key);
                 }
             }
         }
-        let (gathering, gathered) = Gathering::of(groups.len());
-        let rubrics: Vec<Arc<Rubric>> = groups.iter().map(|(routed, _)| Arc::clone(&routed.rubric)).collect();
-        for (index, (routed, completions)) in groups.into_iter().enumerate() {
-            let scoring = Scoring::new(routed.rubric, &Progress::default(), Arc::clone(&control))
-                .map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
-            match routed.task {
-                Ok(task) => {
-                    let gathering = Arc::clone(&gathering);
-                    let input = GroupInput { id: None, task, completions };
-                    let done = move |scored| gathering.put(index, Ok(scored));
-                    scoring.submit(&app.judge, index, input, done);
-                }
-                Err(Fault { pointer, message }) => {
-                    let error = TaskError::new(TaskErrorKind::InvalidTask, pointer, message);
-                    gathering.put(index, Ok(scoring.malformed(index, completions, &error)));
-                }
-            }
-        }
-        drop(gathering);
-        let answers = gathered.await.map_err(|_| Problem::internal())?;
-        let mut outcomes = Vec::new();
-        for (answer, rubric) in answers.into_iter().zip(rubrics) {
-            let reply = answer.map_or_else(|malformed| malformed, |scored| scored.reply);
-            measure::replies(std::slice::from_ref(&reply), &rubric, inside.started);
-            let provenance = reply.provenance;
-            let outcome = |reply| Outcome { reply, provenance: provenance.clone() };
-            outcomes.extend(reply.rewards.into_iter().map(outcome));
-        }
-        Ok(outcomes)
+        Ok(Batch { groups, control, started, _room: room })
+    }
+
+    /// Whether a data set knows the prompt.
+    ///
+    /// # Errors
+    /// 422 when there is no such data set.
+    pub(super) fn knows(&self, app: &App, prompt: &str) -> Result<bool, Problem> {
+        Ok(self.look_up(app, Some(&Prompt::Text(prompt.to_owned())))?.is_some())
     }
 
     /// Which rubric and which task a sample is judged by. The rubric is the label's, then the URL's, then the data
@@ -239,7 +247,7 @@ impl Route {
         wire: Wire,
         prompt: Option<Prompt>,
         label: Value,
-    ) -> Result<Routed, Problem> {
+    ) -> Result<(Arc<Rubric>, Result<Task, Fault>), Problem> {
         let mut label = Label::read(label);
         let found = if label.is_empty() { self.look_up(app, prompt.as_ref())? } else { None };
         let named = label.rubric.take().or_else(|| self.rubric.clone().map(Value::from));
@@ -259,7 +267,7 @@ impl Route {
             Some((_, task)) => Ok(Arc::unwrap_or_clone(task)),
             None => label.task(prompt, &rubric),
         };
-        Ok(Routed { rubric, task })
+        Ok((rubric, task))
     }
 
     fn look_up(&self, app: &App, prompt: Option<&Prompt>) -> Result<Option<(Value, Arc<Task>)>, Problem> {
@@ -282,11 +290,85 @@ impl Route {
     }
 }
 
-/// How a sample is judged.
-#[derive(Debug)]
-struct Routed {
+/// Judges completions of one task as one group, for which there is `room`; one outcome for each, in their order.
+///
+/// # Errors
+/// 500 only, where `rubric` needs nothing that is not there.
+pub(super) async fn judge_group(
+    app: &App,
     rubric: Arc<Rubric>,
+    task: &Task,
+    completions: Vec<Completion>,
+    started: Instant,
+    room: OwnedSemaphorePermit,
+) -> Result<Vec<Outcome>, Problem> {
+    let control = Arc::new(Control::until(Some(started + app.settings.max_deadline)));
+    let scoring = Scoring::new(rubric, &Progress::default(), Arc::clone(&control))
+        .map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+    let completions = completions.into_iter().map(clipped).collect();
+    let groups = vec![Group { scoring, task: Ok(task.clone()), completions }];
+    Batch { groups, control, started, _room: room }.judged(app).await
+}
+
+/// Completions of one task, and how they are judged.
+#[derive(Debug)]
+struct Group {
+    scoring: Scoring,
     task: Result<Task, Fault>,
+    completions: Vec<Completion>,
+}
+
+/// Samples that were let in, with the room they take.
+#[derive(Debug)]
+pub(super) struct Batch {
+    groups: Vec<Group>,
+    control: Arc<Control>,
+    started: Instant,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Batch {
+    /// What stops it.
+    pub(super) fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// Judges the samples; one outcome for each, in their order.
+    ///
+    /// # Errors
+    /// 500 when the judge dies.
+    pub(super) async fn judged(self, app: &App) -> Result<Vec<Outcome>, Problem> {
+        let Self { groups, control, started, _room } = self;
+        let _cancel = CancelOnDrop(control);
+        let (gathering, gathered) = Gathering::of(groups.len());
+        let rubrics: Vec<Arc<Rubric>> =
+            groups.iter().map(|group| Arc::clone(&group.scoring.rubric)).collect();
+        for (index, Group { scoring, task, completions }) in groups.into_iter().enumerate() {
+            match task {
+                Ok(task) => {
+                    let gathering = Arc::clone(&gathering);
+                    let input = GroupInput { id: None, task, completions };
+                    let done = move |scored| gathering.put(index, Ok(scored));
+                    scoring.submit(&app.judge, index, input, done);
+                }
+                Err(Fault { pointer, message }) => {
+                    let error = TaskError::new(TaskErrorKind::InvalidTask, pointer, message);
+                    gathering.put(index, Ok(scoring.malformed(index, completions, &error)));
+                }
+            }
+        }
+        drop(gathering);
+        let answers = gathered.await.map_err(|_| Problem::internal())?;
+        let mut outcomes = Vec::new();
+        for (answer, rubric) in answers.into_iter().zip(rubrics) {
+            let reply = answer.map_or_else(|malformed| malformed, |scored| scored.reply);
+            measure::replies(std::slice::from_ref(&reply), &rubric, started);
+            let provenance = reply.provenance;
+            let outcome = |reply| Outcome { reply, provenance: provenance.clone() };
+            outcomes.extend(reply.rewards.into_iter().map(outcome));
+        }
+        Ok(outcomes)
+    }
 }
 
 /// A completion that is judged: of one that is longer than that, the beginning, as if it had been cut off there.

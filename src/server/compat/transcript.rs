@@ -32,6 +32,9 @@ const ASSISTANT: [&str; 8] = [
     "<|start|>assistant<|channel|>final<|message|>",
 ];
 
+/// How many turns of a conversation are looked at.
+const MAX_TURNS: usize = 32;
+
 /// Marks between which the user speaks.
 const USER: [(&str, &str); 8] = [
     ("<|im_start|>user\n", "<|im_end|>"),
@@ -52,6 +55,17 @@ pub(super) fn completion<'a>(whole: &'a str, prompt: Option<&str>, more_ends: &[
     let after_mark = || ASSISTANT.iter().filter_map(after).max().map_or(whole, |at| &whole[at..]);
     let said = prompt.and_then(|prompt| whole.strip_prefix(prompt)).unwrap_or_else(after_mark);
     without_ends(said, more_ends)
+}
+
+/// The places at which the assistant may have begun to speak: what comes before each and what after it, from the
+/// first on.
+pub(super) fn turns(whole: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut after: Vec<usize> = ASSISTANT
+        .into_iter()
+        .flat_map(|mark| whole.match_indices(mark).take(MAX_TURNS).map(|(at, mark)| at + mark.len()))
+        .collect();
+    after.sort_unstable();
+    after.into_iter().take(MAX_TURNS).map(|at| whole.split_at(at))
 }
 
 /// The text without marks of its end.

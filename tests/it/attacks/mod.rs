@@ -24,7 +24,7 @@ const LANGUAGES: [&str; 3] = ["cpp", "javascript", "python"];
 const SLOWEST: usize = 5;
 
 /// The installed guests, shared by all tests of this file. A guest that is missing fails them.
-fn sandbox() -> &'static Arc<dyn Sandbox> {
+pub(crate) fn sandbox() -> &'static Arc<dyn Sandbox> {
     static SANDBOX: OnceLock<Arc<dyn Sandbox>> = OnceLock::new();
     SANDBOX.get_or_init(|| {
         let directory = Guests::default_directory().expect("a home directory");
