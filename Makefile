@@ -14,7 +14,7 @@ TEST_PACKAGES := postgresql
 # Fetches the packages of two of the sandbox's guests.
 GUEST_PACKAGES := npm
 
-.PHONY: run train test bench soak lint docs fuzz packages test-packages guest-packages
+.PHONY: run train test test-clients wheel bench soak lint docs fuzz packages test-packages guest-packages
 
 run: packages
 	$(CARGO) build --release --locked
@@ -31,6 +31,17 @@ train: packages
 test: packages test-packages guest-packages
 	$(CARGO) run --quiet --locked -- sandbox install all
 	$(CARGO) test --workspace --locked
+
+# The Python client, and real trainers with it: pinned packages in environments of their own, made once and then
+# used without a network. CLIENTS="unit trl" runs some of them; GAVEL_BIN is a server that is built already.
+CLIENTS ?=
+test-clients:
+	[ -n "$${GAVEL_BIN:-}" ] || $(CARGO) build --release --locked
+	GAVEL_BIN=$${GAVEL_BIN:-$(CARGO_TARGET_DIR)/release/gavel} sh clients/python/test-clients.sh $(CLIENTS)
+
+# clients/python/dist/gavel_client-<version>-py3-none-any.whl
+wheel:
+	sh clients/python/test-clients.sh wheel
 
 # Side by side with what a user would pick instead; docs/PERFORMANCE.md has the numbers and what they mean.
 bench: packages guest-packages

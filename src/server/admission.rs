@@ -134,6 +134,15 @@ impl Admission {
         Arc::clone(&self.completions).try_acquire_many_owned(n).map_err(|_| Self::full("completions"))
     }
 
+    /// Room for `n` bytes of a body, or of a message.
+    ///
+    /// # Errors
+    /// 429 when full.
+    pub fn bytes(&self, n: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let n = u32::try_from(n).map_err(|_| Self::full("bytes"))?;
+        Arc::clone(&self.body_bytes).try_acquire_many_owned(n).map_err(|_| Self::full("bytes"))
+    }
+
     /// Reads a body whole, within the limits.
     ///
     /// # Errors
@@ -179,9 +188,7 @@ impl Admission {
             if bytes.len() + data.len() > max_bytes {
                 return Err(Problem::too_large(max_bytes));
             }
-            let more = Arc::clone(&self.body_bytes)
-                .try_acquire_many_owned(data.len() as u32)
-                .map_err(|_| Self::full("bytes"))?;
+            let more = self.bytes(data.len())?;
             match &mut room {
                 Some(room) => room.merge(more),
                 None => room = Some(more),

@@ -11,9 +11,18 @@ use serde_json::{Map, Value};
 use crate::server::problem::Fault;
 
 /// The fields of a task that a label may be, besides the rubric that goes with it. `ground_truth` is the reference
-/// under the name that verl, SkyRL and others give it.
-pub(super) const FIELDS: [&str; 8] =
-    ["reference", "ground_truth", "tests", "schema", "language", "instructions", "metadata", "rubric"];
+/// under the name that verl, SkyRL and others give it, `label` a right answer in whichever form.
+pub(super) const FIELDS: [&str; 9] = [
+    "reference",
+    "ground_truth",
+    "tests",
+    "schema",
+    "language",
+    "instructions",
+    "metadata",
+    "rubric",
+    "label",
+];
 
 /// A label that was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,8 +51,15 @@ impl Label {
             Value::Null => Self::default(),
             Value::Object(mut fields) if is_task(&fields) => {
                 let rubric = fields.remove("rubric").filter(|rubric| !rubric.is_null());
+                let label = fields.remove("label").filter(|label| !label.is_null());
+                if fields.is_empty() {
+                    return Self { rubric, known: label.map_or(Known::Nothing, Known::Answer) };
+                }
                 if let Some(reference) = fields.remove("ground_truth") {
                     fields.entry("reference").or_insert(reference);
+                }
+                if let Some(label) = label {
+                    fields.entry("reference").or_insert(label);
                 }
                 Self { rubric, known: Known::Fields(fields) }
             }
@@ -95,8 +111,15 @@ pub(super) fn with(label: Value, mut more: Map<String, Value>) -> Value {
 }
 
 /// Whether an object is a task and not an answer.
-fn is_task(fields: &Map<String, Value>) -> bool {
-    !fields.is_empty() && fields.keys().all(|key| FIELDS.contains(&key.as_str()))
+pub(super) fn is_task(fields: &Map<String, Value>) -> bool {
+    // A lone `label` may be somebody's answer; beside a rubric it is not.
+    let known = fields.keys().all(|key| is_field(key));
+    known && !fields.is_empty() && (!fields.contains_key("label") || fields.contains_key("rubric"))
+}
+
+/// Whether a task may have a field of this name.
+pub(super) fn is_field(name: &str) -> bool {
+    FIELDS.contains(&name)
 }
 
 /// JSON in a string, where it can be nothing else: an object that is a task, or a list of strings. Any other text is
@@ -162,6 +185,12 @@ mod tests {
             ("code", json!(io.to_string()), json!({"tests": io})),
             ("code", json!({"tests": io}), json!({"tests": io})),
             ("code", json!("assert f(1) == 2"), json!({"tests": "assert f(1) == 2"})),
+            ("code", json!({"rubric": "code", "label": io.to_string()}), json!({"tests": io})),
+            (
+                "math",
+                json!({"rubric": "math", "language": "en", "label": "42"}),
+                json!({"reference": "42", "language": "en"}),
+            ),
             ("json", json!({"type": "object"}), json!({"schema": {"type": "object"}})),
         ] {
             assert_eq!(task(rubric, label.clone()), expected, "{label}");
@@ -173,5 +202,7 @@ mod tests {
         let label = Label::read(json!({"reference": "1", "rubric": "r1"}));
         assert_eq!(label.rubric, Some(json!("r1")));
         assert!(!label.is_empty() && Label::read(Value::Null).is_empty());
+        let label = Label::read(json!({"rubric": "r1"}));
+        assert!(label.is_empty() && label.rubric == Some(json!("r1")));
     }
 }

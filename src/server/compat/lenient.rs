@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::server::problem::Problem;
 
@@ -21,6 +23,23 @@ pub(super) fn read(body: &[u8]) -> Result<Value, Problem> {
     let text = String::from_utf8_lossy(body);
     serde_json::from_str(&mended(&text))
         .map_err(|error| Problem::not_json("", format!("{error}; send one JSON object")))
+}
+
+/// A text of JSON, or the JSON of what is no text: what a policy wrote is judged also where a parser on the way has
+/// taken it for a number or an object. Numbers keep all their digits.
+pub(super) fn words(json: &RawValue) -> String {
+    let json = json.get();
+    serde_json::from_str(json)
+        .or_else(|_| serde_json::from_str(&mended(json)))
+        .unwrap_or_else(|_| if json == "null" { String::new() } else { json.to_owned() })
+}
+
+/// Reads a body as `T`, which may hold parts that are not read yet.
+///
+/// # Errors
+/// Where it is not JSON even then, or no `T`.
+pub(super) fn read_as<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(body).or_else(|_| serde_json::from_str(&mended(&String::from_utf8_lossy(body))))
 }
 
 /// The text with lone surrogates replaced, and with null for what is no number.
@@ -100,6 +119,24 @@ mod tests {
             assert_eq!(read(body.as_bytes()).unwrap(), value, "{body}");
         }
         assert_eq!(read(b"{\"a\": \"\xff\"}").unwrap(), json!({"a": "\u{fffd}"}));
+    }
+
+    #[test]
+    fn words_are_kept_as_they_were_written() {
+        for (json, text) in [
+            (r#""a\nb""#, "a\nb"),
+            (r#""x\ud83d""#, "x\u{fffd}"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+            ("1.50", "1.50"),
+            ("null", ""),
+            ("true", "true"),
+            (r#"{"a": [1, 2]}"#, r#"{"a": [1, 2]}"#),
+        ] {
+            let raw: Box<RawValue> = read_as(json.as_bytes()).unwrap();
+            assert_eq!(words(&raw), text, "{json}");
+        }
+        let raw: Box<RawValue> = read_as(b"{\"a\": NaN, \"b\": \"\xff\"}").unwrap();
+        assert_eq!(words(&raw), "{\"a\": null, \"b\": \"\u{fffd}\"}");
     }
 
     #[test]

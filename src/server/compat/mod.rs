@@ -14,19 +14,25 @@ use super::problem::Problem;
 use super::{App, auth};
 use crate::tasks::TaskSets;
 
+mod atropos;
+mod episode;
 mod eval_protocol;
 mod label;
 mod lenient;
 mod llama_factory;
 mod messages;
+mod nemo_gym;
 mod open_instruct;
+mod openenv;
 mod openrlhf;
+mod ors;
 mod pickle;
 mod roll;
 pub mod sandbox_fusion;
 mod scoring;
 pub mod settings;
 mod slime;
+mod task_api;
 mod transcript;
 mod validation;
 
@@ -49,6 +55,8 @@ pub fn routes(app: Arc<App>) -> Router {
     let guarded = Router::new()
         .route("/run_code", post(sandbox_fusion::run_code))
         .route("/get_reward", post(openrlhf::get_reward))
+        .merge(nemo_gym::routes())
+        .merge(atropos::routes())
         .route("/rm", post(slime::rm))
         .route("/reward", post(eval_protocol::reward))
         .route("/evaluate", post(eval_protocol::reward))
@@ -58,8 +66,15 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/roll/result", get(roll::result))
         .route("/test_program", post(open_instruct::asserts))
         .route("/test_program_stdio", post(open_instruct::streams))
+        .merge(openenv::routes())
+        .merge(ors::routes())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard));
-    Router::new().route("/v1/ping", get(sandbox_fusion::ping)).merge(guarded).with_state(app)
+    Router::new()
+        .route("/v1/ping", get(sandbox_fusion::ping))
+        .route("/health", get(ors::health))
+        .route("/version", get(ors::version))
+        .merge(guarded)
+        .with_state(app)
 }
 
 /// A body's fields; those that are not known are left alone, as trainers add to them.

@@ -23,7 +23,7 @@ use crate::server::gathering::Gathering;
 use crate::server::grade::CancelOnDrop;
 use crate::server::problem::{Fault, Problem};
 use crate::server::scoring::Scoring;
-use crate::server::types::{ErrorReply, GroupInput, RewardReply};
+use crate::server::types::{ErrorReply, GroupInput, Provenance, RewardReply};
 use crate::server::{App, measure, rubrics};
 
 /// Bodies up to this size are read on the async thread; larger ones would hold it up for too long.
@@ -75,6 +75,32 @@ pub(super) async fn enter(app: &App, request: Request) -> Result<(Value, Inside)
     Ok((value, Inside { _admitted: admitted, _body_room: room, started }))
 }
 
+/// Reads the body of a request that brings nothing to be judged; no body is an empty object.
+///
+/// # Errors
+/// As [`enter`].
+pub(super) async fn said(app: &App, request: Request) -> Result<Value, Problem> {
+    let body = request.into_body();
+    let admitted = match app.admission.enter() {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            app.admission.discard(body).await;
+            return Err(problem);
+        }
+    };
+    let read = app.admission.read(body).await?;
+    let value = tokio::task::spawn_blocking(move || {
+        // What is made of the bytes lives as long as their room is taken.
+        let value =
+            if read.bytes.is_empty() { Ok(Value::Object(Map::new())) } else { lenient::read(&read.bytes) };
+        drop(read.room);
+        value
+    });
+    let value = value.await.map_err(|_| Problem::internal())?;
+    drop(admitted);
+    value
+}
+
 /// One completion with what the trainer says of its task.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sample {
@@ -91,6 +117,8 @@ pub(super) struct Sample {
 pub(super) struct Outcome {
     /// The reward with its components, all of them on every path.
     pub(super) reply: RewardReply,
+    /// What reproduces it; none where the task could not even be read.
+    pub(super) provenance: Option<Provenance>,
 }
 
 impl Outcome {
@@ -109,6 +137,16 @@ impl Outcome {
             self.reply.components.iter().map(|part| (part.name.clone(), part.score.unwrap_or(number).into()));
         let judged = u8::from(self.reply.reward.is_some());
         components.chain([("judged".to_owned(), judged.into())]).collect()
+    }
+
+    /// Every component by its name, null for those that gave no score.
+    pub(super) fn scores(&self) -> Map<String, Value> {
+        self.reply.components.iter().map(|part| (part.name.clone(), part.score.into())).collect()
+    }
+
+    /// Why there is no reward, in words.
+    pub(super) fn error(&self) -> Option<String> {
+        self.reply.error.as_ref().map(|error| format!("{}: {}", error.kind.name(), error.message))
     }
 }
 
@@ -252,6 +290,26 @@ impl Route {
     }
 }
 
+/// Judges completions of one task as one group, for which there is `room`; one outcome for each, in their order.
+///
+/// # Errors
+/// 500 only, where `rubric` needs nothing that is not there.
+pub(super) async fn judge_group(
+    app: &App,
+    rubric: Arc<Rubric>,
+    task: &Task,
+    completions: Vec<Completion>,
+    started: Instant,
+    room: OwnedSemaphorePermit,
+) -> Result<Vec<Outcome>, Problem> {
+    let control = Arc::new(Control::until(Some(started + app.settings.max_deadline)));
+    let scoring = Scoring::new(rubric, &Progress::default(), Arc::clone(&control))
+        .map_err(|error| Problem::invalid(vec![error.under("/rubric").into()]))?;
+    let completions = completions.into_iter().map(clipped).collect();
+    let groups = vec![Group { scoring, task: Ok(task.clone()), completions }];
+    Batch { groups, control, started, _room: room }.judged(app).await
+}
+
 /// Completions of one task, and how they are judged.
 #[derive(Debug)]
 struct Group {
@@ -305,7 +363,9 @@ impl Batch {
         for (answer, rubric) in answers.into_iter().zip(rubrics) {
             let reply = answer.map_or_else(|malformed| malformed, |scored| scored.reply);
             measure::replies(std::slice::from_ref(&reply), &rubric, started);
-            outcomes.extend(reply.rewards.into_iter().map(|reply| Outcome { reply }));
+            let provenance = reply.provenance;
+            let outcome = |reply| Outcome { reply, provenance: provenance.clone() };
+            outcomes.extend(reply.rewards.into_iter().map(outcome));
         }
         Ok(outcomes)
     }

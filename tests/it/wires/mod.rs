@@ -11,39 +11,56 @@ use serde_json::{Value, json};
 use crate::scripted::Scripted;
 use crate::server::{Options, Server};
 
+mod atropos;
 mod eval_protocol;
 mod llama_factory;
+mod nemo_gym;
 mod open_instruct;
+mod openenv;
 mod openrlhf;
+mod ors;
 mod roll;
 mod slime;
 
-/// A server with these settings of `[wires]`, and a data set `sums` of two questions.
+/// A server with these settings of `[wires]`, and the data sets of [`sets`].
 async fn serve(settings: Value) -> Server {
     serve_with(settings, Arc::new(Scripted)).await
 }
 
 /// The same with another sandbox.
 async fn serve_with(settings: Value, sandbox: Arc<dyn Sandbox>) -> Server {
+    let settings: WiresSettings = serde_json::from_value(settings).unwrap();
+    let wires = Wires { settings, sets: sets(), ..Wires::default() };
+    Server::with(Options { wires, sandbox: Some(sandbox), cache_bytes: 1 << 20, ..Options::default() }).await
+}
+
+/// The data sets `sums` of two questions, `unjudged` whose task has no answer, and `writes-one` for programs.
+fn sets() -> TaskSets {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sums.jsonl");
-    let rows = [
+    let set = |name: &str, rubric: &str, rows: &[Value]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")).unwrap();
+        DataSetSettings {
+            name: name.to_owned(),
+            rubric: rubric.into(),
+            columns: None,
+            train: Some(path),
+            validation: None,
+            test: None,
+        }
+    };
+    let sums = [
         json!({"prompt": "What is 1+1?", "reference": "2"}),
         json!({"prompt": "What is 2+2?", "reference": "4"}),
     ];
-    std::fs::write(&path, rows.map(|row| row.to_string()).join("\n")).unwrap();
-    let sums = DataSetSettings {
-        name: "sums".to_owned(),
-        rubric: "math".into(),
-        columns: None,
-        train: Some(path),
-        validation: None,
-        test: None,
-    };
-    let settings: WiresSettings = serde_json::from_value(settings).unwrap();
-    let wires = Wires { settings, sets: TaskSets::load(vec![sums]).unwrap(), ..Wires::default() };
-    let sandbox = Some(sandbox);
-    Server::with(Options { wires, sandbox, cache_bytes: 1 << 20, ..Options::default() }).await
+    let one = json!({"prompt": "Print 1.", "tests": {"inputs": [""], "outputs": ["1\n"]}});
+    let unjudged = json!({"prompt": "What is the weather like?"});
+    TaskSets::load(vec![
+        set("sums", "math", &sums),
+        set("unjudged", "math", &[unjudged]),
+        set("writes-one", "code", &[one]),
+    ])
+    .unwrap()
 }
 
 #[tokio::test]

@@ -1,0 +1,60 @@
+#!/bin/sh
+# The tests of the Python client: its own, and real trainers in virtual environments of their own.
+#
+#     test-clients.sh [unit] [trl] [verl] [ms-swift] [skyrl] [areal] [verifiers] [openrlhf]
+#     test-clients.sh wheel
+#
+# Without names: all of them. `wheel` builds the wheel and the source archive instead, into dist/. Environments are made once, below GAVEL_CLIENT_ENVIRONMENTS (by default
+# ~/.cache/gavel/venv-clients), from requirements/<name>.txt, and made anew when that changes; from then on no
+# network is needed. GAVEL_BIN is the server to test against, by default the newest that was built.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+environments=${GAVEL_CLIENT_ENVIRONMENTS:-$HOME/.cache/gavel/venv-clients}
+learner=${GAVEL_LEARNER_PEER:-$HOME/.cache/gavel/venv-learner}
+export PYTHONPATH="$here/src:$here/tests" PYTHONDONTWRITEBYTECODE=1
+export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error TOKENIZERS_PARALLELISM=false CUDA_VISIBLE_DEVICES=
+export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive RAY_DEDUP_LOGS=0 RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=disabled
+[ $# -gt 0 ] || set -- unit trl verl ms-swift skyrl areal verifiers openrlhf
+
+# An environment is as old as the list that it was made from. Those that need torch share the learner's.
+prepare() {
+  environment=$environments/$1
+  list=$here/requirements/$1.txt
+  if grep -q '^# learner' "$list"; then
+    [ -e "$learner/READY" ] || sh "$here/../../benches/learner/install.sh"
+  fi
+  cmp -s "$list" "$environment/READY" && return
+  rm -rf "$environment"
+  python3 -m venv "$environment"
+  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement "$list"
+  if grep -q '^# learner' "$list"; then
+    packages=$("$learner/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+    own=$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+    echo "$packages" > "$own/learner.pth"
+  fi
+  cp "$list" "$environment/READY"
+}
+
+if [ "$1" = wheel ]; then
+  prepare unit
+  rm -rf "$here/dist"
+  "$environments/unit/bin/python" -m build --no-isolation --outdir "$here/dist" "$here"
+  exit
+fi
+
+failed=
+for name in "$@"; do
+  echo "== $name"
+  prepare "$name"
+  python=$environments/$name/bin/python
+  cd "$here"
+  if [ "$name" = unit ]; then
+    "$python" -m ruff check . && "$python" -m ruff format --check . && "$python" -m mypy && "$python" -m pytest \
+      || failed="$failed $name"
+  else
+    file=tests/real/test_$(echo "$name" | tr - _).py
+    "$python" -m pytest -o addopts=-q -p no:cacheprovider -rs "$file" || failed="$failed $name"
+  fi
+done
+[ -z "$failed" ] || { echo "failed:$failed"; exit 1; }
