@@ -1,47 +1,22 @@
 //! One update of a small decoder (forward, backward, AdamW): time, tokens a second, peak memory, the share of the
 //! machine's matrix throughput, growth with vocabulary, group and length; and PyTorch beside it.
 //!
-//! `cargo bench -p policy --bench update [part]`; a part is `step`, `growth`, or nothing for both. With
-//! `GAVEL_PYTHON` naming an interpreter that has PyTorch, the same model is trained there in between. Rayon's
-//! `RAYON_NUM_THREADS` sets the threads of both.
+//! `cargo bench -p policy --bench update [part]`; a part is `step`, `groups` (as GRPO has them), `large`, `growth`, or
+//! nothing for all. With `GAVEL_PYTHON` naming an interpreter that has PyTorch, the same model is trained there in
+//! between. Rayon's `RAYON_NUM_THREADS` sets the threads of both.
 
 #![allow(clippy::print_stdout, missing_docs)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../tests/memory/counting.rs"]
+mod counting;
+
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use candle_core::Device;
 use policy::config::Family;
 use policy::fused::{self, Options};
 use policy::{AdamW, AdamWOptions, ModelConfig, Packed, Policy, Sizes, TokenGradients, TokenScores};
-
-/// Counts what is allocated.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: it hands everything on to the system's allocator.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// A model and its batch.
 #[derive(Clone, Copy)]
@@ -52,9 +27,10 @@ struct Shape {
     heads: usize,
     kv_heads: usize,
     vocabulary: usize,
-    /// Sequences, and the tokens that each predicts.
+    /// Sequences, and the tokens that each predicts; where they are ragged, the longest of a group.
     batch: usize,
     length: usize,
+    ragged: bool,
     /// A prompt that every so many of the sequences share.
     prompt: usize,
     group: usize,
@@ -69,9 +45,25 @@ const SMALL: Shape = Shape {
     vocabulary: 512,
     batch: 64,
     length: 64,
+    ragged: false,
     prompt: 0,
     group: 1,
 };
+
+/// As a trainer of GRPO has it: eight completions to a prompt, of 8 to 64 tokens, 36 in the mean.
+const GROUPS: Shape = Shape { ragged: true, prompt: 64, group: 8, ..SMALL };
+
+impl Shape {
+    /// Tokens that a sequence predicts.
+    fn completion(&self, sequence: usize) -> usize {
+        if self.ragged { self.length * (sequence % self.group + 1) / self.group } else { self.length }
+    }
+
+    /// Tokens that are fed for one sequence where its prompt is its own and it is padded to the longest.
+    fn fed(&self) -> usize {
+        self.length + self.prompt.saturating_sub(1)
+    }
+}
 
 /// What was measured.
 struct Measured {
@@ -111,7 +103,7 @@ fn packed(shape: &Shape) -> Packed {
     } else {
         for i in 0..shape.batch / shape.group {
             let completions: Vec<_> =
-                (0..shape.group).map(|j| tokens(shape.length, i * shape.group + j)).collect();
+                (0..shape.group).map(|j| tokens(shape.completion(j), i * shape.group + j)).collect();
             packed
                 .push_group(&tokens(shape.prompt, i), completions.iter().map(Vec::as_slice))
                 .expect("a group");
@@ -136,8 +128,7 @@ fn cpu() -> f64 {
 /// The median of some steps, after two that are not counted.
 fn measure(shape: &Shape, options: &Options, iterations: usize) -> Measured {
     fused::release();
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = counting::begin();
     let policy = policy(shape);
     let packed = packed(shape);
     let mut gradients = policy.zero_gradients().expect("room");
@@ -181,12 +172,12 @@ fn measure(shape: &Shape, options: &Options, iterations: usize) -> Measured {
     Measured {
         milliseconds: times[times.len() / 2],
         cpu,
-        megabytes: (PEAK.load(Relaxed) - before) as f64 / 1e6,
+        megabytes: (counting::peak() - before) as f64 / 1e6,
         flops: 6.0 * matrices as f64,
     }
 }
 
-/// What one large product reaches, in operations a second with all threads, and for each second of processor time.
+/// What one large product of the crate `gemm` reaches, in operations a second with all threads, and for each second of processor time.
 fn throughput() -> (f64, f64) {
     let n = 1024;
     let (a, b) = (vec![0.5_f32; n * n], vec![0.25_f32; n * n]);
@@ -244,7 +235,9 @@ fn torch(shape: &Shape, python: &str, decoder: &str) -> Option<[f64; 3]> {
         ("intermediate", shape.width),
         ("vocab", shape.vocabulary),
         ("batch", shape.batch),
-        ("length", shape.length),
+        ("length", shape.fed()),
+        ("prompt", shape.prompt),
+        ("group", shape.group),
         ("threads", rayon::current_num_threads()),
         ("rounds", 10),
     ] {
@@ -264,11 +257,11 @@ fn torch(shape: &Shape, python: &str, decoder: &str) -> Option<[f64; 3]> {
 
 fn step(name: &str, shape: &Shape, iterations: usize) {
     println!("{name}");
-    let tokens = (shape.batch * shape.length) as f64;
+    let tokens = (0..shape.batch).map(|i| shape.completion(i)).sum::<usize>() as f64;
     let (peak, peak_cpu) = throughput();
     let ours = measure(shape, &Options::default(), iterations);
     println!(
-        "    {:.1} ms, {:.0} tokens/s, {:.0} MB allocated, {:.1} GFLOP/s of {:.1} ({:.0} %; {:.0} % of {:.1} by \
+        "    {:.1} ms, {:.0} tokens scored/s, {:.0} MB allocated, {:.1} GFLOP/s of {:.1} ({:.0} %; {:.0} % of {:.1} by \
          processor time)",
         ours.milliseconds,
         tokens / ours.milliseconds * 1e3,
@@ -286,7 +279,7 @@ fn step(name: &str, shape: &Shape, iterations: usize) {
         let again = measure(shape, &Options::default(), iterations);
         let ours_ms = ours.milliseconds.min(again.milliseconds);
         println!(
-            "    PyTorch ({decoder}) {milliseconds:.1} ms ({cpu:.0} of processor time), {:.0} tokens/s, {added:.0} MB \
+            "    PyTorch ({decoder}) {milliseconds:.1} ms ({cpu:.0} of processor time), {:.0} tokens scored/s, {added:.0} MB \
              added; ours again {:.1} ms: {:.2} times as fast ({:.2} by processor time), {:.2} of its added memory",
             tokens / milliseconds * 1e3,
             again.milliseconds,
@@ -329,6 +322,11 @@ fn main() {
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
     if wanted("step") {
         step("hidden 128, 4 layers, vocabulary 512, 64 sequences of 64", &SMALL, 10);
+    }
+    if wanted("groups") {
+        // Eager PyTorch is fed as trainers feed it: the prompt in each sequence, all padded to the longest, logits of
+        // completions alone. What is padding counts for nothing.
+        step("the same model, 8 groups of 8 with a prompt of 64 and completions of 8 to 64", &GROUPS, 10);
     }
     if wanted("large") {
         let shape = Shape { hidden: 512, width: 1536, heads: 8, vocabulary: 32_768, batch: 8, ..SMALL };

@@ -11,13 +11,13 @@ use rayon::prelude::*;
 
 use super::activation::swiglu_backward;
 use super::forward::{Keep, Pass, ROWS};
-use super::linear::Task;
+use super::linear::{Joined, Task};
 use super::model::{LayerGradient, LayerView, ModelGradient};
 use super::norm::{normalise, normalise_backward, weight_backward};
 use super::plan::spans;
 use super::simd::add;
 use super::view::{View, ViewMut, row_blocks};
-use super::workspace::{Activations, BackwardBuffers, Buffer, Workspace, with_scratch};
+use super::workspace::{Activations, BackwardBuffers, Buffer, LayerPanels, Workspace, with_scratch};
 
 impl Pass<'_> {
     /// Adds one batch's gradients. `workspace.d_last` holds the gradient by the last stream's scored rows.
@@ -45,12 +45,15 @@ impl Pass<'_> {
             };
             let kept = &mut workspace.layers[slot];
             if self.keep != Keep::All {
-                self.layer(layer, &workspace.rotary, batch, x, kept, total, &place, None);
+                let (rotary, panels) = (&workspace.rotary, &mut workspace.panels);
+                self.layer(layer, rotary, panels, batch, x, kept, total, &place, None);
             }
+            layer.pack_backward(&mut workspace.panels);
             let pass = LayerPass { pass: self, layer, batch, x, total, place };
             // Below the first layer there is nothing to train but the embedding.
             let to_input = i > 0 || gradient.embedding.is_some();
-            pass.run(kept, &workspace.rotary, &mut workspace.backward, &mut gradient.layers[i], to_input);
+            let (rotary, panels) = (&workspace.rotary, &workspace.panels);
+            pass.run(kept, rotary, panels, &mut workspace.backward, &mut gradient.layers[i], to_input);
         }
         if let Some(embedding) = &mut gradient.embedding {
             let d_x = workspace.backward.d_out.read(n, h);
@@ -79,6 +82,7 @@ impl LayerPass<'_> {
         &self,
         kept: &Activations,
         rotary: &super::rotary::Rotary,
+        panels: &LayerPanels,
         buffers: &mut BackwardBuffers,
         gradient: &mut LayerGradient<'_>,
         to_input: bool,
@@ -90,7 +94,7 @@ impl LayerPass<'_> {
         let qkv = self.kept(&kept.qkv, q + 2 * kv);
         let o = self.kept(&kept.o, q);
 
-        self.feed_backward(kept, buffers, gradient.post_norm.as_deref_mut(), middle);
+        self.feed_backward(kept, panels, buffers, gradient.post_norm.as_deref_mut(), middle);
 
         // The attention, and beside it the weights whose gradients are complete.
         {
@@ -111,7 +115,7 @@ impl LayerPass<'_> {
             run_all(tasks);
         }
 
-        self.project_backward(kept, rotary, buffers, gradient, to_input);
+        self.project_backward(kept, rotary, panels, buffers, gradient, to_input);
         {
             let d_qkv = buffers.d_qkv.read(n, q + 2 * kv);
             let normed = buffers.normed_in.read(n, h);
@@ -132,6 +136,7 @@ impl LayerPass<'_> {
     fn feed_backward(
         &self,
         kept: &Activations,
+        panels: &LayerPanels,
         buffers: &mut BackwardBuffers,
         d_norm: Option<&mut [f32]>,
         middle: View<'_>,
@@ -163,15 +168,14 @@ impl LayerPass<'_> {
             with_scratch(n * f.max(h) + h, |scratch| {
                 let (scratch, row_scratch) = scratch.split_at_mut(n * f.max(h));
                 let mut d_active = ViewMut::new(scratch, n, f);
-                layer.down.backward(&mut d_active, false, d_out);
+                Joined([&layer.down]).backward(&panels.down, &mut d_active, d_out);
                 for i in 0..n {
                     let (gate, up) = gate_up.row(i).split_at(f);
                     let (d_gate, d_up) = d_gate_up.row(i).split_at_mut(f);
                     swiglu_backward(activated.row(i), d_gate, d_up, d_active.row(i), gate, up);
                 }
                 let mut d_normed = ViewMut::new(scratch, n, h);
-                layer.gate.backward(&mut d_normed, false, d_gate_up.read().cols(0..f));
-                layer.up.backward(&mut d_normed, true, d_gate_up.read().cols(f..2 * f));
+                layer.gate_up().backward(&panels.gate_up, &mut d_normed, d_gate_up.read());
                 sum.fill(0.0);
                 for i in 0..n {
                     let (g, x) = (&*d_normed.row(i), middle.row(i));
@@ -190,7 +194,7 @@ impl LayerPass<'_> {
                     }
                 }
             });
-            layer.o.backward(&mut d_o, false, d_middle.read());
+            Joined([&layer.o]).backward(&panels.o, &mut d_o, d_middle.read());
         });
         if let Some(d_norm) = d_norm {
             add_rows(d_norm, partial.read());
@@ -245,6 +249,7 @@ impl LayerPass<'_> {
         &self,
         kept: &Activations,
         rotary: &super::rotary::Rotary,
+        panels: &LayerPanels,
         buffers: &mut BackwardBuffers,
         gradient: &mut LayerGradient<'_>,
         to_input: bool,
@@ -290,10 +295,7 @@ impl LayerPass<'_> {
                 }
                 let mut d_normed = ViewMut::new(scratch, n, h);
                 if to_input {
-                    let d_qkv = d_qkv.read();
-                    layer.q.backward(&mut d_normed, false, d_qkv.cols(0..q));
-                    layer.k.backward(&mut d_normed, true, d_qkv.cols(q..q + kv));
-                    layer.v.backward(&mut d_normed, true, d_qkv.cols(q + kv..q + 2 * kv));
+                    layer.qkv().backward(&panels.qkv, &mut d_normed, d_qkv.read());
                 }
                 for i in 0..n {
                     normalise(normed.row(i), x.row(i), layer.input_norm, eps);

@@ -6,16 +6,17 @@ use rayon::prelude::*;
 
 use super::activation::swiglu;
 use super::attention::Group;
+use super::linear::Joined;
 use super::model::{LayerView, Model};
 use super::norm::{normalise, normalise_in_place};
 use super::plan::{Plan, spans};
 use super::rotary::Rotary;
 use super::view::{View, ViewMut, row_blocks};
-use super::workspace::{Activations, Buffer, Workspace, with_scratch};
+use super::workspace::{Activations, Buffer, LayerPanels, Workspace, with_scratch};
 use crate::packed::Packed;
 
 /// How many rows one task takes through the matrices of a layer, so that what is between them stays in its cache.
-pub(super) const ROWS: usize = 128;
+pub(super) const ROWS: usize = 192;
 
 /// What is computed, and what of it stays.
 pub(super) struct Pass<'a> {
@@ -69,7 +70,8 @@ impl Pass<'_> {
                 Keep::Inputs | Keep::All => rows_of(&mut next, self.packed.n_tokens(), h, rows.clone()),
             };
             let kept = &mut workspace.layers[slot];
-            self.layer(layer, &workspace.rotary, batch, x, kept, total, &place, Some(out));
+            let (rotary, panels) = (&workspace.rotary, &mut workspace.panels);
+            self.layer(layer, rotary, panels, batch, x, kept, total, &place, Some(out));
             workspace.streams[to] = next;
         }
         let scored = self.plan.scored_in(&rows);
@@ -88,6 +90,7 @@ impl Pass<'_> {
         &self,
         layer: &LayerView<'_>,
         rotary: &Rotary,
+        panels: &mut LayerPanels,
         batch: &Range<usize>,
         x: View<'_>,
         kept: &mut Activations,
@@ -99,6 +102,8 @@ impl Pass<'_> {
         let (h, f, q, kv) = (config.hidden_size, config.intermediate_size, config.q_dim(), config.kv_dim());
         let heads = config.n_heads;
         let positions = &self.plan.positions[self.plan.rows(batch)];
+        layer.pack(panels);
+        let panels = &*panels;
         let raw_width = if layer.q_norm.is_some() { q + kv } else { 0 };
         {
             let qkv = rows_of(&mut kept.qkv, total, q + 2 * kv, place.clone());
@@ -106,7 +111,7 @@ impl Pass<'_> {
             row_blocks([qkv, raw], ROWS).into_par_iter().for_each(|(start, [mut qkv, mut raw])| {
                 let rows = start..start + qkv.n_rows();
                 let x = x.rows(rows.clone());
-                self.project(layer, rotary, x, &positions[rows], &mut qkv, &mut raw);
+                self.project(layer, rotary, panels, x, &positions[rows], &mut qkv, &mut raw);
             });
         }
         let qkv = kept.qkv.read(total, q + 2 * kv).rows(place.clone());
@@ -124,6 +129,7 @@ impl Pass<'_> {
                     let rows = start..start + middle.n_rows();
                     self.feed(
                         layer,
+                        panels,
                         x.rows(rows.clone()),
                         o.rows(rows),
                         &mut middle,
@@ -135,17 +141,27 @@ impl Pass<'_> {
             None => row_blocks([middle, gate_up], ROWS).into_par_iter().for_each(
                 |(start, [mut middle, mut gate_up])| {
                     let rows = start..start + middle.n_rows();
-                    self.feed(layer, x.rows(rows.clone()), o.rows(rows), &mut middle, &mut gate_up, None);
+                    self.feed(
+                        layer,
+                        panels,
+                        x.rows(rows.clone()),
+                        o.rows(rows),
+                        &mut middle,
+                        &mut gate_up,
+                        None,
+                    );
                 },
             ),
         }
     }
 
     /// Queries, keys and values of some rows.
+    #[allow(clippy::too_many_arguments)]
     fn project(
         &self,
         layer: &LayerView<'_>,
         rotary: &Rotary,
+        panels: &LayerPanels,
         x: View<'_>,
         positions: &[usize],
         qkv: &mut ViewMut<'_>,
@@ -155,9 +171,7 @@ impl Pass<'_> {
         let (h, q, kv, d) = (config.hidden_size, config.q_dim(), config.kv_dim(), config.head_dim);
         with_scratch(x.n_rows() * h, |scratch| {
             let normed = self.normed(scratch, x, layer.input_norm);
-            layer.q.forward(&mut qkv.cols(0..q), false, normed);
-            layer.k.forward(&mut qkv.cols(q..q + kv), false, normed);
-            layer.v.forward(&mut qkv.cols(q + kv..q + 2 * kv), false, normed);
+            layer.qkv().forward(&panels.qkv, qkv, false, normed);
         });
         for (i, position) in positions.iter().enumerate() {
             let row = &mut qkv.row(i)[..q + kv];
@@ -213,9 +227,11 @@ impl Pass<'_> {
     }
 
     /// What comes after the attention, for some rows.
+    #[allow(clippy::too_many_arguments)]
     fn feed(
         &self,
         layer: &LayerView<'_>,
+        panels: &LayerPanels,
         x: View<'_>,
         o: View<'_>,
         middle: &mut ViewMut<'_>,
@@ -227,11 +243,10 @@ impl Pass<'_> {
         for i in 0..n {
             middle.row(i).copy_from_slice(x.row(i));
         }
-        layer.o.forward(middle, true, o);
+        Joined([&layer.o]).forward(&panels.o, middle, true, o);
         with_scratch(n * h, |scratch| {
             let normed = self.normed(scratch, middle.read(), layer.post_norm);
-            layer.gate.forward(&mut gate_up.cols(0..f), false, normed);
-            layer.up.forward(&mut gate_up.cols(f..2 * f), false, normed);
+            layer.gate_up().forward(&panels.gate_up, gate_up, false, normed);
         });
         let Some(out) = out else { return };
         with_scratch(n * f, |scratch| {
@@ -241,7 +256,7 @@ impl Pass<'_> {
                 swiglu(active.row(i), gate, up);
                 out.row(i).copy_from_slice(middle.row(i));
             }
-            layer.down.forward(out, true, active.read());
+            Joined([&layer.down]).forward(&panels.down, out, true, active.read());
         });
     }
 

@@ -2,7 +2,9 @@
 
 use candle_core::{Layout, Storage};
 
+use super::linear::Joined;
 use super::view::{View, ViewMut};
+use super::workspace::LayerPanels;
 use crate::config::ModelConfig;
 use crate::error::{PolicyError, Result};
 use crate::gradients::{Gradients, with_slices_mut};
@@ -41,6 +43,33 @@ pub(super) struct LayerView<'a> {
     pub gate: LinearView<'a>,
     pub up: LinearView<'a>,
     pub down: LinearView<'a>,
+}
+
+impl LayerView<'_> {
+    /// Queries, keys and values.
+    pub(super) const fn qkv(&self) -> Joined<'_, 3> {
+        Joined([&self.q, &self.k, &self.v])
+    }
+
+    pub(super) const fn gate_up(&self) -> Joined<'_, 2> {
+        Joined([&self.gate, &self.up])
+    }
+
+    /// Lays the weights out for the forward pass.
+    pub(super) fn pack(&self, panels: &mut LayerPanels) {
+        self.qkv().pack(&mut panels.qkv);
+        Joined([&self.o]).pack(&mut panels.o);
+        self.gate_up().pack(&mut panels.gate_up);
+        Joined([&self.down]).pack(&mut panels.down);
+    }
+
+    /// Lays them out for the backward pass.
+    pub(super) fn pack_backward(&self, panels: &mut LayerPanels) {
+        self.qkv().pack_backward(&mut panels.qkv);
+        Joined([&self.o]).pack_backward(&mut panels.o);
+        self.gate_up().pack_backward(&mut panels.gate_up);
+        Joined([&self.down]).pack_backward(&mut panels.down);
+    }
 }
 
 /// All of a model.

@@ -94,9 +94,14 @@ impl<'a> View<'a> {
         self.cols
     }
 
+    /// Whether its rows, rather than its columns, are contiguous.
+    pub(super) const fn is_by_rows(&self) -> bool {
+        self.col_stride == 1
+    }
+
     /// Address, and how far rows and columns are apart.
-    pub(super) const fn raw(&self) -> (*const f32, isize, isize) {
-        (self.data, self.row_stride.cast_signed(), self.col_stride.cast_signed())
+    pub(super) const fn raw(&self) -> (*const f32, usize, usize) {
+        (self.data, self.row_stride, self.col_stride)
     }
 }
 
@@ -201,8 +206,8 @@ impl<'a> ViewMut<'a> {
     }
 
     /// Address, and how far rows are apart.
-    pub(super) const fn raw(&mut self) -> (*mut f32, isize) {
-        (self.data, self.stride.cast_signed())
+    pub(super) const fn into_raw(self) -> (*mut f32, usize) {
+        (self.data, self.stride)
     }
 }
 

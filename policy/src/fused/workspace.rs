@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::panels::PanelBuffer;
 use super::rotary::Rotary;
 use super::view::ViewMut;
 
@@ -23,6 +24,11 @@ impl Buffer {
             self.0.resize(n, 0.0);
         }
         &mut self.0[..n]
+    }
+
+    /// The same to be read.
+    pub(super) fn read_slice(&self, n: usize) -> &[f32] {
+        &self.0[..n]
     }
 
     /// What was written.
@@ -48,10 +54,20 @@ pub(super) struct Activations {
     pub gate_up: Buffer,
 }
 
+/// One layer's weights in panels, for the forward or for the backward pass.
+#[derive(Debug, Default)]
+pub(super) struct LayerPanels {
+    pub qkv: PanelBuffer,
+    pub o: PanelBuffer,
+    pub gate_up: PanelBuffer,
+    pub down: PanelBuffer,
+}
+
 /// All buffers of a call.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     pub rotary: Rotary,
+    pub panels: LayerPanels,
     /// `[N, H]` each: what goes into each layer, and what comes out of the last.
     pub streams: Vec<Buffer>,
     /// One for each layer, or one for all of them.

@@ -1,35 +1,9 @@
 //! Peak memory of a pass. It has a program of its own because it counts every allocation.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+mod counting;
 
 use candle_core::Device;
 use policy::{ModelConfig, Packed, Policy, Sizes, TokenGradients};
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: it hands everything on to the system's allocator.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What a pass with its backward pass allocates beyond weights and gradients.
 fn peak(vocabulary: usize, sequences: usize) -> usize {
@@ -50,14 +24,13 @@ fn peak(vocabulary: usize, sequences: usize) -> usize {
     for _ in 0..sequences {
         packed.push(&sequence, 1).expect("a sequence");
     }
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = counting::begin();
     policy
         .accumulate(&packed, 1.0, &mut gradients, |scores| {
             Ok(TokenGradients { logprobs: vec![1.0; scores.logprobs.len()], entropies: Vec::new() })
         })
         .expect("it fits");
-    PEAK.load(Relaxed) - before
+    counting::peak() - before
 }
 
 #[test]

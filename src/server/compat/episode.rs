@@ -186,13 +186,11 @@ impl Episode {
     /// of who says it.
     pub(super) fn text(&self) -> String {
         let messages = self.messages();
-        match messages.as_slice() {
-            [(Role::User, text)] => text.clone(),
-            _ => {
-                let parts = messages.iter().map(|(role, text)| format!("[{}]\n{text}", role.name()));
-                parts.collect::<Vec<_>>().join("\n")
-            }
+        if let [(Role::User, text)] = messages.as_slice() {
+            return text.clone();
         }
+        let parts = messages.iter().map(|(role, text)| format!("[{}]\n{text}", role.name()));
+        parts.collect::<Vec<_>>().join("\n")
     }
 
     /// What it is judged by.

@@ -140,7 +140,7 @@ def test_an_environment(url, tmp_path, monkeypatch):
     """Our environment registers, scores a group and sends it, all with BaseEnv's own calls; a trainer takes it."""
     import atroposlib.envs.base as base
 
-    monkeypatch.setattr(base.AutoTokenizer, "from_pretrained", lambda name: None)
+    monkeypatch.setattr(base.AutoTokenizer, "from_pretrained", lambda name: types.SimpleNamespace(decode=str))
     from atroposlib.envs.server_handling.server_baseline import ServerBaseline
     from gavel_client.atropos import GavelEnv, GavelEnvConfig
 

@@ -23,6 +23,7 @@ from nemo_gym.base_resources_server import (
 )
 from nemo_gym.config_types import AggregateMetrics, BaseServerConfig
 from nemo_gym.failure_kinds import is_namespaced, is_registered
+from nemo_gym.global_config import NEMO_GYM_CONFIG_DICT_ENV_VAR_NAME
 from nemo_gym.reward_profile import AggregateMetricsMixin, compute_aggregate_metrics, compute_pass_majority_metrics
 from nemo_gym.server_utils import ServerClient
 from nemo_gym.testing.session_conformance import check_resources_session_contract
@@ -177,19 +178,19 @@ def test_metrics(url, masked):
             same(one, other)
 
 
-class Serving:
-    """An application on a free port, in a thread."""
+def serving(apps):
+    """Serves applications on their sockets in one thread, as NeMo-Gym's HTTP client belongs to one event loop."""
+    servers = [uvicorn.Server(uvicorn.Config(app, log_level="warning")) for app, _ in apps]
 
-    def __init__(self, app, listener):
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.02)
+    async def run():
+        await asyncio.gather(*(one.serve([free]) for one, (_, free) in zip(servers, apps, strict=True)))
 
-    def stop(self):
-        self.server.should_exit = True
-        self.thread.join(10)
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    while not all(one.started for one in servers):
+        assert thread.is_alive()
+        time.sleep(0.02)
+    return servers, thread
 
 
 def listener():
@@ -201,6 +202,7 @@ def listener():
 @pytest.fixture(scope="module")
 def agents(url):
     """SimpleAgent and GymnasiumAgent with a policy that says what the task tells it to say."""
+    monkeypatch = pytest.MonkeyPatch()
     policy = FastAPI()
 
     @policy.post("/v1/responses")
@@ -219,7 +221,9 @@ def agents(url):
         }
     )
     client = ServerClient(head_server_config=BaseServerConfig(host="127.0.0.1", port=1), global_config_dict=config)
-    running = [Serving(policy, sockets["policy"])]
+    # What a process that NeMo-Gym starts finds there.
+    monkeypatch.setenv(NEMO_GYM_CONFIG_DICT_ENV_VAR_NAME, json.dumps(OmegaConf.to_container(config)))
+    apps = [(policy, sockets["policy"])]
     for name, agent, settings in [
         ("simple", SimpleAgent, SimpleAgentConfig),
         ("gymnasium", GymnasiumAgent, GymnasiumAgentConfig),
@@ -232,10 +236,13 @@ def agents(url):
             resources_server={"type": "resources_servers", "name": "gavel"},
             model_server={"type": "responses_api_models", "name": "policy"},
         )
-        running.append(Serving(agent(config=settings, server_client=client).setup_webserver(), sockets[name]))
+        apps.append((agent(config=settings, server_client=client).setup_webserver(), sockets[name]))
+    servers, thread = serving(apps)
     yield {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    for one in running:
-        one.stop()
+    for one in servers:
+        one.should_exit = True
+    thread.join(10)
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("agent", ["simple", "gymnasium"])

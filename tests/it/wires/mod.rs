@@ -13,6 +13,7 @@ use crate::server::{Options, Server};
 
 mod atropos;
 mod eval_protocol;
+mod faults;
 mod llama_factory;
 mod nemo_gym;
 mod open_instruct;

@@ -55,7 +55,7 @@ async fn a_verdict_is_the_request_and_the_reward() {
 #[tokio::test]
 async fn rewards_are_those_of_the_row() {
     let server = serve(json!({})).await;
-    let programs = json!({"inputs": ["7\n"], "outputs": ["7\n"], "fn_name": null});
+    let programs = json!({"language": "cpp", "cases": [{"stdin": "7\n", "stdout": "7\n"}]});
     for (url, fields, text, reward) in [
         ("/verify?rubric=math", json!({"expected_answer": "42"}), "\\boxed{42}", 1.0),
         ("/verify?rubric=math", json!({"expected_answer": "$42$"}), "\\boxed{42}", 1.0),
@@ -70,7 +70,7 @@ async fn rewards_are_those_of_the_row() {
             "```cpp\ncat\n```",
             1.0,
         ),
-        ("/verify?rubric=code", json!({"unit_tests": programs}), "```cpp\nprint 8\n```", 0.0),
+        ("/verify?rubric=code", json!({"unit_tests": programs, "label": "7"}), "```cpp\nprint 8\n```", 0.0),
         (
             "/verify?rubric=ifeval",
             json!({"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{"n": null}]}),
@@ -94,7 +94,7 @@ async fn rewards_are_those_of_the_row() {
 #[tokio::test]
 async fn what_is_no_reward_is_masked() {
     let server = serve(json!({})).await;
-    let tests = json!({"inputs": ["1"], "outputs": ["1"]});
+    let tests = json!({"language": "cpp", "cases": [{"stdin": "1", "stdout": "1"}]});
     let broken = row(&json!({"unit_tests": tests, "rubric": "code"}), "```cpp\nbroken\n```");
     let mut silent = row(&json!({"expected_answer": "42", "rubric": "math"}), "");
     silent.as_object_mut().unwrap().remove("response");

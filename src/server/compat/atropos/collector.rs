@@ -19,6 +19,8 @@ const MAX_GROUPS: usize = 1 << 16;
 const MAX_BUFFERED: usize = 1024;
 /// The environments; those that left count too, because their numbers are not given again.
 const MAX_ENVIRONMENTS: usize = 4096;
+/// The batches that are made at once: each looks through the whole queue, and everybody else waits meanwhile.
+const MAX_BATCHES: usize = 64;
 /// No environment counts for less than this.
 const MIN_WEIGHT: f64 = 0.01;
 /// The longest text a trainer or an environment may register, in bytes.
@@ -233,7 +235,9 @@ impl Collector {
         let size = self.trainer.as_ref()?.size();
         self.started = true;
         if self.batches.is_empty() {
-            while let Some(batch) = self.make(size) {
+            while self.batches.len() < MAX_BATCHES
+                && let Some(batch) = self.make(size)
+            {
                 self.batches.push(batch);
                 self.step += 1;
             }
@@ -328,5 +332,49 @@ impl Collector {
         });
         self.environments[place].group_size = group_size;
         Some(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(n: usize, environment: Option<i64>) -> Group {
+        Group { json: "{}".into(), n, environment }
+    }
+
+    fn collector(batch_size: i64) -> Collector {
+        let mut collector = Collector::default();
+        let trainer = json!({
+            "wandb_group": "", "wandb_project": "", "batch_size": batch_size, "max_token_len": 1,
+            "checkpoint_dir": "", "save_checkpoint_interval": 1, "starting_step": 0, "num_steps": 1,
+        });
+        collector.register(serde_json::from_value(trainer).unwrap());
+        collector
+    }
+
+    #[test]
+    fn a_full_collector_takes_no_more() {
+        let mut collector = collector(4);
+        assert_eq!(collector.put(vec![group(1, None); MAX_GROUPS]).unwrap().len(), MAX_GROUPS);
+        assert_eq!(collector.put(vec![group(1, None)]).unwrap_err().status, 429);
+        assert_eq!(collector.batch().unwrap().len(), 4);
+        collector.put(vec![group(1, None); 4]).unwrap();
+        assert_eq!(collector.put(vec![group(1, None)]).unwrap_err().status, 429);
+        assert_eq!(collector.n_bytes, 2 * MAX_GROUPS);
+    }
+
+    #[test]
+    fn groups_that_never_fit_together_do_not_pile_up() {
+        let mut collector = collector(4);
+        collector.batch();
+        let environment = json!({"max_token_length": 1, "desired_name": "", "weight": 1.0, "group_size": 2});
+        collector.register_environment(serde_json::from_value(environment).unwrap()).unwrap();
+        for _ in 0..MAX_BUFFERED + 10 {
+            collector.put(vec![group(3, Some(0))]).unwrap();
+        }
+        assert_eq!((collector.n_groups, collector.n_bytes), (MAX_BUFFERED, 2 * MAX_BUFFERED));
+        collector.put(vec![group(2, Some(0))]).unwrap();
+        assert_eq!(collector.queue.len(), 1);
     }
 }

@@ -245,23 +245,23 @@ async fn call(
     SessionId(id): SessionId,
     request: Request,
 ) -> Result<Response, Problem> {
-    sessions.ping(&id)?;
     let (body, inside) = enter(&app, request).await?;
+    sessions.ping(&id)?;
     let Call { name, mut input, task_id } = super::fields(body)?;
     if let Some(task_id) = task_id {
         return Ok(calls.resume(&task_id));
     }
     if name != SUBMIT && name != TERMINAL {
         let name = &name[..name.floor_char_boundary(100)];
-        return calls
-            .start(refuse("not_found", format!("{name:?} is not a valid tool; there is {SUBMIT:?}")));
+        let message = format!("{name:?} is not a valid tool; there is {SUBMIT:?}");
+        return calls.start(refuse("not_found", &message));
     }
     let answer = match input.remove(ARGUMENT) {
         Some(Value::String(text)) => text,
         Some(Value::Null) | None => {
             let message =
                 format!("Tool input validation error: `{ARGUMENT}` is missing; it is the answer's text");
-            return calls.start(refuse("input_validation", message));
+            return calls.start(refuse("input_validation", &message));
         }
         Some(other) => other.to_string(),
     };
@@ -269,7 +269,7 @@ async fn call(
         Turn::Yours(episode) => episode,
         Turn::Finished => {
             let message = format!("{name:?} was not run: the episode has finished; create another session");
-            return calls.start(refuse("episode_finished", message));
+            return calls.start(refuse("episode_finished", &message));
         }
     };
     let ready = match episode.ready(&app, 1).await {
@@ -297,8 +297,8 @@ async fn call(
 }
 
 /// A call that is refused, in the way that the standard has for it.
-async fn refuse(reason: &'static str, error: String) -> Result<String, Problem> {
-    Ok(json!({"ok": false, "error": error, "reason": reason}).to_string())
+fn refuse(reason: &str, error: &str) -> impl Future<Output = Result<String, Problem>> + use<> {
+    std::future::ready(Ok(json!({"ok": false, "error": error, "reason": reason}).to_string()))
 }
 
 /// What is told of a verdict; its keys are the same on every path.
@@ -351,8 +351,8 @@ async fn score_group(
     SessionId(id): SessionId,
     request: Request,
 ) -> Result<Response, Problem> {
-    let episode = sessions.episode(&id)?;
     let (body, inside) = enter(&app, request).await?;
+    let episode = sessions.episode(&id)?;
     let ScoreGroup { candidates, task_id } = super::fields(body)?;
     if let Some(task_id) = task_id {
         return Ok(calls.resume(&task_id));
