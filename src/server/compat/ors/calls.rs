@@ -203,6 +203,7 @@ mod tests {
         while calls.lock().by_id.len() > 1 {
             tokio::task::yield_now().await;
         }
-        assert_eq!((calls.lock().ended.len(), calls.lock().bytes), (1, MAX_BYTES / 2 + 32));
+        let state = calls.lock();
+        assert_eq!((state.ended.len(), state.bytes), (1, MAX_BYTES / 2 + 32));
     }
 }
