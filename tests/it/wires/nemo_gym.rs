@@ -38,7 +38,7 @@ async fn a_verdict_is_the_request_and_the_reward() {
     let server = serve(json!({"nemo_gym": {"rubric": "math"}})).await;
     let sent = row(&json!({"expected_answer": "\\(42\\)", "question": "20+22?", "uuid": "u"}), "\\boxed{42}");
     let (status, reply) = post(&server, "/verify", &sent).await;
-    assert_eq!(status, StatusCode::OK, "{}", reply);
+    assert_eq!(status, StatusCode::OK, "{reply}");
     let mut expected = sent.clone();
     merge(
         &mut expected,
@@ -85,8 +85,8 @@ async fn rewards_are_those_of_the_row() {
         ("/verifiers/verify", json!({"expected_answer": "42", "rubric": "math"}), "\\boxed{42}", 1.0),
     ] {
         let (status, reply) = post(&server, url, &row(&fields, text)).await;
-        assert_eq!(status, StatusCode::OK, "{fields}: {}", reply);
-        assert_eq!(reply["reward"], json!(reward), "{fields} {text}: {}", reply);
+        assert_eq!(status, StatusCode::OK, "{fields}: {reply}");
+        assert_eq!(reply["reward"], json!(reward), "{fields} {text}: {reply}");
         assert_eq!(reply["mask_sample"], json!(false), "{fields} {text}");
     }
 }
@@ -105,13 +105,13 @@ async fn what_is_no_reward_is_masked() {
         (&unknown, "gavel:invalid_task", true, json!({"accuracy": 0.0})),
     ] {
         let (status, reply) = post(&server, "/verify", sent).await;
-        assert_eq!(status, StatusCode::OK, "{}", reply);
-        assert_eq!((&reply["reward"], &reply["mask_sample"]), (&json!(0.0), &json!(true)), "{}", reply);
+        assert_eq!(status, StatusCode::OK, "{reply}");
+        assert_eq!((&reply["reward"], &reply["mask_sample"]), (&json!(0.0), &json!(true)), "{reply}");
         assert_eq!((&reply["failure_kind"], &reply["_ng_failure_class"]), (&json!(kind), &json!(kind)));
         assert_eq!(reply["_ng_failure_terminal"], if terminal { json!(true) } else { Value::Null }, "{kind}");
         assert!(!reply["failure_reason"].as_str().unwrap().is_empty());
         assert_eq!(reply["instance_config"], json!({"mask_sample": true}));
-        assert_eq!(reply["reward_components"].as_object().unwrap().len(), 1, "{}", components);
+        assert_eq!(reply["reward_components"].as_object().unwrap().len(), 1, "{components}");
 
         let (_, reply) = post(&server, "/verify?on_infra_failure=-1", sent).await;
         assert_eq!((&reply["reward"], &reply["mask_sample"]), (&json!(-1.0), &json!(true)));
@@ -192,8 +192,8 @@ async fn a_set_up_that_is_wrong_is_refused() {
         ("/verifiers/maths/verify", "there is no rubric"),
     ] {
         let (status, reply) = post(&server, url, &sent).await;
-        assert!(status.is_client_error(), "{url}: {}", reply);
-        assert!(reply["detail"].as_str().unwrap().contains(words), "{url}: {}", reply);
+        assert!(status.is_client_error(), "{url}: {reply}");
+        assert!(reply["detail"].as_str().unwrap().contains(words), "{url}: {reply}");
     }
     for body in ["[]", "1", "\"x\""] {
         let (status, _) = post_raw(&server, "/verify?rubric=math", body.as_bytes().to_vec()).await;
@@ -232,6 +232,6 @@ async fn poison_gets_a_verdict() {
     {
         let (status, reply) =
             post(&server, "/verify", &json!({"expected_answer": "42", "response": odd})).await;
-        assert_eq!(status, StatusCode::OK, "{odd}: {}", reply);
+        assert_eq!(status, StatusCode::OK, "{odd}: {reply}");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{poison, post, post_raw, serve};
 
-fn body(response: &str, label: Value) -> Value {
+fn body(response: &str, label: &Value) -> Value {
     json!({"prompt": [{"role": "user", "content": "What is 20+22?"}], "response": response, "label": label})
 }
 
@@ -22,7 +22,7 @@ async fn the_whole_reply_is_the_reward() {
         ("\\boxed{42}", json!(null), -1.0, 0),
         ("\\boxed{42}", json!({"a": 1}), -1.0, 0),
     ] {
-        let sent = body(said, label.clone());
+        let sent = body(said, &label);
         let (status, reply) = post(&server, "/rm?rubric=math", &sent).await;
         assert_eq!((status, reply), (StatusCode::OK, json!(reward)), "{said} {label}");
         let (_, reply) = post(&server, "/rm?rubric=math&format=dict", &sent).await;
@@ -48,10 +48,10 @@ async fn prompts_are_looked_up_where_there_is_no_label() {
 async fn a_set_up_that_is_wrong_is_refused() {
     let server = serve(json!({})).await;
     for (url, sent) in [
-        ("/rm?rubric=math", body("2", json!("2"))),
-        ("/rm?on_infra_failure=0", body("2", json!("2"))),
-        ("/rm?on_infra_failure=0&rubric=maths", body("2", json!("2"))),
-        ("/rm?on_infra_failure=0&rubric=math&format=list", body("2", json!("2"))),
+        ("/rm?rubric=math", body("2", &json!("2"))),
+        ("/rm?on_infra_failure=0", body("2", &json!("2"))),
+        ("/rm?on_infra_failure=0&rubric=maths", body("2", &json!("2"))),
+        ("/rm?on_infra_failure=0&rubric=math&format=list", body("2", &json!("2"))),
         ("/rm?on_infra_failure=0&rubric=math", json!({"prompt": "", "label": "2"})),
     ] {
         let (status, reply) = post(&server, url, &sent).await;
@@ -64,7 +64,7 @@ async fn poison_gets_a_verdict() {
     let server = serve(json!({})).await;
     let url = "/rm?rubric=math&on_infra_failure=-1";
     for text in poison() {
-        let (status, reply) = post(&server, url, &body(&text, json!("42"))).await;
+        let (status, reply) = post(&server, url, &body(&text, &json!("42"))).await;
         assert_eq!((status, reply), (StatusCode::OK, json!(0.0)), "{}", &text[..text.len().min(40)]);
     }
     let raw = br#"{"prompt": NaN, "response": "\udfff \\boxed{42}", "label": "42"}"#;
