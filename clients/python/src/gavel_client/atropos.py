@@ -40,7 +40,8 @@ class GavelEnv(BaseEnv):
 
     async def setup(self) -> None:
         """Reads the tasks."""
-        with open(self.config.tasks, encoding="utf-8") as lines:
+        # Once, before anything else runs.
+        with open(self.config.tasks, encoding="utf-8") as lines:  # noqa: ASYNC230
             self.tasks: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
         if not self.tasks:
             raise ValueError(f"no task in {self.config.tasks}")

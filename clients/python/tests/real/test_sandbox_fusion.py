@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("verl")
 
-from verl.utils.reward_score.sandbox_fusion import compute_score  # noqa: E402
+from verl.utils.reward_score.sandbox_fusion import compute_score
 
 SUM = "```python\na, b = map(int, input().split())\nprint(a + b)\n```"
 CALL = "```python\ndef add(a, b):\n    return a + b\n```"
