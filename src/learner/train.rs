@@ -9,7 +9,7 @@
 //!
 //! over the tokens t that the policy sampled in completions i: `l` is the policy loss (GRPO's clipped one by default),
 //! `W` the aggregation whose denominators are those of the whole optimiser step, `w` the correction for an engine that
-//! samples with other numbers than the learner's. Everything of it is a setting of [`Objective`]; with the defaults
+//! samples with other numbers than the learner's. Everything of it is a setting of [`Objective`](super::formulas::objective::Objective); with the defaults
 //! this differs from DeepSeekMath's GRPO (arXiv:2402.03300) in four ways: no reference policy, one mean over all tokens
 //! of the step (DAPO), an upper clip of 0.28, and groups of equal rewards are replaced by new ones.
 //!

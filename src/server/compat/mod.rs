@@ -1,7 +1,7 @@
 //! The wires of trainers and of other judging servers, so that who speaks one of them needs no change.
 //!
 //! Each file is one wire. They only translate; what is run and judged goes through the judge like everything else.
-//! What wires with rewards share is in [`scoring`]: routing, gates, and what becomes of a failure.
+//! What wires with rewards share is in `scoring.rs`: routing, gates, and what becomes of a failure.
 
 use std::sync::Arc;
 
