@@ -48,8 +48,14 @@ bench: packages guest-packages
 	CARGO="$(CARGO)" sh benches/peer/install.sh
 	$(CARGO) bench --locked --bench http
 	$(CARGO) bench --locked --bench store
+	sh benches/wires/install.sh
 	$(CARGO) run --quiet --locked --release -- sandbox install all
 	$(CARGO) bench --locked --bench sandbox
+	$(CARGO) bench --locked --bench wires
+	sh benches/learner/install.sh
+	GAVEL_PYTHON=$${GAVEL_PYTHON:-$$HOME/.cache/gavel/venv-learner/bin/python} $(CARGO) bench --locked -p policy
+	$(CARGO) build --locked --release
+	$${GAVEL_PYTHON:-$$HOME/.cache/gavel/venv-learner/bin/python} benches/learner/side_by_side.py --gavel $(CARGO_TARGET_DIR)/release/gavel
 	$(CARGO) bench --locked -p graders
 	$(CARGO) build --locked --release -p graders --example judge_pairs
 	$${GAVEL_PEER:-$$HOME/.cache/gavel/venv-bench}/bin/python graders/benches/equivalence.py \
