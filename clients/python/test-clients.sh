@@ -5,9 +5,10 @@
 #                     [a folder of tests/clients]
 #     test-clients.sh wheel
 #
-# Without names: all of them. `wheel` builds the wheel and the source archive instead, into dist/. Environments are made once, below GAVEL_CLIENT_ENVIRONMENTS (by default
-# ~/.cache/gavel/venv-clients), from requirements/<name>.txt, and made anew when that changes; from then on no
-# network is needed. GAVEL_BIN is the server to test against, by default the newest that was built.
+# Without names: all of them. `wheel` builds the wheel and the source archive instead, into dist/. Environments are
+# made once, below GAVEL_CLIENT_ENVIRONMENTS (by default ~/.cache/gavel/venv-clients), from requirements/<name>.txt or
+# tests/clients/<name>/requirements.txt, and made anew when that changes; from then on no network is needed. GAVEL_BIN
+# is the server to test against, by default the newest that was built.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,7 +28,7 @@ prepare() {
   list=$here/requirements/$1.txt
   [ -e "$list" ] || list=$wires/$1/requirements.txt
   if grep -q '^# learner' "$list"; then
-    [ -e "$learner/READY" ] || sh "$here/../../benches/learner/install.sh"
+    [ -e "$learner/READY" ] || sh "$here/../../benches/learner/install.sh" || return
   fi
   cmp -s "$list" "$environment/READY" && return
   # A list may ask for a version of Python, which may not be there.
@@ -35,9 +36,10 @@ prepare() {
   [ "$interpreter" != python ] || interpreter=python3
   "$interpreter" --version > /dev/null 2>&1 || return 3
   rm -rf "$environment"
-  "$interpreter" -m venv "$environment"
+  # Where it is asked whether this succeeded, the shell does not stop at a failure by itself.
+  "$interpreter" -m venv "$environment" || return
   "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
-    --requirement "$list"
+    --requirement "$list" || return
   if grep -q '^# learner' "$list"; then
     packages=$("$learner/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
     own=$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
