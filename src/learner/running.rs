@@ -32,7 +32,7 @@ use super::supply::{Supply, SupplyState};
 use super::update::Updated;
 use super::warm_start;
 use crate::judge::Judge;
-use crate::rollout::{NativeEngine, Prompt, RolloutEngine, SampleRequest, seed};
+use crate::rollout::{Prompt, RolloutEngine, SampleRequest, seed};
 
 /// What a run needs beside its recipe.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub(super) struct Learner<'a> {
     pub(super) reference: Option<Policy>,
     pub(super) optimizer: AdamW,
     pub(super) gradients: Gradients,
-    pub(super) engine: NativeEngine,
+    pub(super) engine: Box<dyn RolloutEngine>,
     pub(super) supply: Supply,
     pub(super) prompter: Prompter,
     pub(super) rubric: Arc<Rubric>,
@@ -184,7 +184,8 @@ impl<'a> Learner<'a> {
                 (state.controllers, state.latched, state.schedule_metrics);
             step = checkpoint.step;
         }
-        let mut engine = engine(&policy, &tokenizer, recipe.sampling.max_sequences);
+        let mut engine: Box<dyn RolloutEngine> =
+            Box::new(engine(&policy, &tokenizer, recipe.sampling.max_sequences));
         engine.sync(&policy, step)?;
         Ok(Self {
             throughput: policy::flops::throughput(&policy.device)?,
@@ -309,7 +310,7 @@ impl<'a> Learner<'a> {
         let draws = seed(self.recipe.run.seed, 0, DRAWS_OF_EVALUATION, 0);
         let request =
             SampleRequest::new(&self.held_out, self.recipe.eval.samples, &self.eval_sampling, draws);
-        let found = evaluate(&mut self.engine, self.judge, &self.rubric, &weights, &request)?;
+        let found = evaluate(self.engine.as_mut(), self.judge, &self.rubric, &weights, &request)?;
         hooks.on_eval(&found.metrics(self.step, self.held_out.len(), clock.elapsed()))?;
         let subject = Subject { step: self.step, prompter: &self.prompter, rubric: &self.rubric };
         for sample in found.samples(&subject, self.recipe.eval.shown) {

@@ -25,7 +25,7 @@ use super::hooks::Hooks;
 use super::running::Learner;
 use super::step::Step;
 use super::update::{UpdateSettings, update};
-use crate::rollout::{RolloutEngine as _, seed};
+use crate::rollout::seed;
 
 pub use super::completion::{Asked, evaluate, generate};
 pub use super::running::{Job, Outcome};
@@ -55,7 +55,7 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
         let collected = Collector {
             supply: &mut learner.supply,
             prompter: &learner.prompter,
-            engine: &mut learner.engine,
+            engine: learner.engine.as_mut(),
             scorer: &|| super::score::Scorer::new(job.judge, Arc::clone(&learner.rubric), weights.clone()),
             selection: &learner.objective.selection,
             sampling: &learner.sampling,

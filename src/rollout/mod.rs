@@ -31,8 +31,8 @@ pub struct Rollout {
     pub logprobs: Vec<f32>,
     /// `[T]`: whether the policy sampled the token; a token that was inserted is not trained on.
     pub sampled: Vec<bool>,
-    /// Which policy sampled it: how many steps it had taken.
-    pub policy_version: u64,
+    /// `[T]`: which policy sampled each token: how many steps it had taken.
+    pub policy_versions: Vec<u64>,
     /// The text, as it is judged.
     pub completion: Completion,
 }
@@ -82,6 +82,8 @@ pub struct SampleCost {
     pub n_tokens: usize,
     /// Steps of the batch.
     pub n_steps: usize,
+    /// Rollouts that were asked for and that the engine could not give; their groups are smaller or not there.
+    pub n_failed: usize,
 }
 
 /// Why an engine gave no rollouts.
@@ -99,9 +101,10 @@ pub enum RolloutError {
 }
 
 /// Samples groups of completions.
-pub trait RolloutEngine {
+pub trait RolloutEngine: Send {
     /// Samples a group for every prompt. `on_group` is called as soon as a group is whole, so that it can be judged
-    /// while others are being sampled; the groups come in any order.
+    /// while others are being sampled; the groups come in any order. An engine that lost some of a group's rollouts
+    /// hands over the others and counts the lost ones; a group that lost all of them is not handed over.
     ///
     /// # Errors
     /// When a prompt does not fit or the model fails. Groups handed over before that are whole.

@@ -43,6 +43,7 @@ impl NativeEngine {
             Finish::Repetition => "repetition",
         };
         let n_sampled = generated.sampled.iter().filter(|sampled| **sampled).count();
+        let policy_versions = vec![self.version; generated.tokens.len()];
         Rollout {
             completion: Completion {
                 id: None,
@@ -53,7 +54,7 @@ impl NativeEngine {
             tokens: generated.tokens,
             logprobs: generated.logprobs,
             sampled: generated.sampled,
-            policy_version: self.version,
+            policy_versions,
         }
     }
 }
@@ -109,6 +110,7 @@ impl RolloutEngine for NativeEngine {
             n_prompt_tokens: statistics.prefill_tokens,
             n_tokens: statistics.tokens,
             n_steps: statistics.steps,
+            n_failed: 0,
         })
     }
 

@@ -21,7 +21,13 @@ impl ScriptedEngine {
     /// A rollout of these tokens, all sampled with probability 1.
     pub fn rollout(tokens: Vec<u32>, completion: Completion) -> Rollout {
         let n = tokens.len();
-        Rollout { tokens, logprobs: vec![0.0; n], sampled: vec![true; n], policy_version: 0, completion }
+        Rollout {
+            tokens,
+            logprobs: vec![0.0; n],
+            sampled: vec![true; n],
+            policy_versions: vec![0; n],
+            completion,
+        }
     }
 }
 
@@ -40,7 +46,11 @@ impl RolloutEngine for ScriptedEngine {
         let mut cost = SampleCost::default();
         for (index, prompt) in request.prompts.iter().enumerate() {
             let rollouts: Vec<Rollout> = (0..request.group_size)
-                .map(|i| Rollout { policy_version: self.version, ..(self.script)(prompt, i) })
+                .map(|i| {
+                    let mut rollout = (self.script)(prompt, i);
+                    rollout.policy_versions.fill(self.version);
+                    rollout
+                })
                 .collect();
             cost.n_tokens += rollouts.iter().map(|rollout| rollout.tokens.len()).sum::<usize>();
             on_group(Group { index, prompt: prompt.clone(), rollouts });

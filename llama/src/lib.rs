@@ -1,0 +1,1 @@
+//! llama.cpp as Gavel uses it: GGUF models, many sequences in one context, adapters, grammars.
