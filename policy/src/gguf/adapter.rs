@@ -61,7 +61,11 @@ impl AdapterExport {
         ];
         let described: Vec<Described> = entries
             .iter()
-            .map(|entry| Described { name: entry.name(), shape: entry.shape(), dtype: dtype.of(entry.shape()) })
+            .map(|entry| Described {
+                name: entry.name(),
+                shape: entry.shape(),
+                dtype: dtype.of(entry.shape()),
+            })
             .collect();
         let header = format::header(&metadata, &described);
         let size = described.iter().fold(header.len(), |size, tensor| size + format::padded(tensor.size()));

@@ -22,7 +22,10 @@ fn check(config: &ModelConfig) -> Result<()> {
     let family = name(config.family);
     let refuse = |message: String| Err(PolicyError::Unsupported { message });
     if config.n_layers > MAX_LAYERS {
-        return refuse(format!("the model has {} layers; llama.cpp has room for {MAX_LAYERS}", config.n_layers));
+        return refuse(format!(
+            "the model has {} layers; llama.cpp has room for {MAX_LAYERS}",
+            config.n_layers
+        ));
     }
     if config.family == Family::Qwen2 && config.q_dim() != config.hidden_size {
         return refuse(format!(

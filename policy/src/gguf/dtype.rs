@@ -152,7 +152,9 @@ mod tests {
 
     /// Numbers of many sizes, with zeros, in whole blocks.
     fn numbers(n: usize) -> Vec<f32> {
-        (0..n).map(|i| if i % 97 < 40 { 0.0 } else { ((i * 2_654_435_761) % 1000) as f32 * 0.003 - 1.4 }).collect()
+        (0..n)
+            .map(|i| if i % 97 < 40 { 0.0 } else { ((i * 2_654_435_761) % 1000) as f32 * 0.003 - 1.4 })
+            .collect()
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Value {
 
     fn encode(&self, out: &mut Vec<u8>) {
         const ARRAY: u32 = 9;
-        let mut array = |out: &mut Vec<u8>, n: usize| {
+        let array = |out: &mut Vec<u8>, n: usize| {
             put(out, ARRAY);
             put(out, self.code());
             put_long(out, n);

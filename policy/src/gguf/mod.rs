@@ -15,9 +15,9 @@ mod vocabulary;
 use std::io::Write;
 use std::path::Path;
 
-use self::format::Described;
 pub use self::adapter::{AdapterExport, adapter, export_adapter};
 pub use self::dtype::Dtype;
+use self::format::Described;
 pub use self::tensors::{Entry, tensors};
 use crate::error::Result;
 use crate::policy::Policy;
@@ -60,7 +60,8 @@ pub fn export(
         })
         .collect();
     let header = format::header(&metadata, &described);
-    let total = described.iter().fold(header.len(), |total, tensor| total + format::padded(tensor.size())) as u64;
+    let total =
+        described.iter().fold(header.len(), |total, tensor| total + format::padded(tensor.size())) as u64;
     // What a tensor says of itself is told as such, and not as a fault of the file.
     let mut refused = Ok(());
     let written = write_whole(path, |file| {

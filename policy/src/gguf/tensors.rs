@@ -111,8 +111,10 @@ impl Entry {
 
     fn refuse(&self, dtype: Dtype, value: f32) -> PolicyError {
         if value.is_finite() {
-            let message =
-                format!("`{}` holds {value}, which is too large for {dtype}; bf16 has room for it", self.name);
+            let message = format!(
+                "`{}` holds {value}, which is too large for {dtype}; bf16 has room for it",
+                self.name
+            );
             return PolicyError::Unsupported { message };
         }
         PolicyError::input(format!("`{}` holds {value}; a model is not exported with it", self.name))

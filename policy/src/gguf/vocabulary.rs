@@ -42,7 +42,11 @@ fn refuse(message: impl Into<String>) -> PolicyError {
 ///
 /// # Errors
 /// When llama.cpp has no equal to the tokenizer, or it has more tokens than the model.
-pub(super) fn metadata(tokenizer: &Tokenizer, config: &ModelConfig, fallback: Option<&str>) -> Result<Metadata> {
+pub(super) fn metadata(
+    tokenizer: &Tokenizer,
+    config: &ModelConfig,
+    fallback: Option<&str>,
+) -> Result<Metadata> {
     let json = tokenizer.to_json()?;
     let model = &json["model"];
     let mut tokens = tokens(&json)?;
@@ -163,7 +167,9 @@ fn merges(model: &Json) -> Result<Vec<String>> {
         .map(|pair| {
             let (left, right) = pair?;
             if left.contains(' ') || right.contains(' ') {
-                return Err(refuse(format!("the tokenizer merges {left:?} and {right:?}, which hold spaces")));
+                return Err(refuse(format!(
+                    "the tokenizer merges {left:?} and {right:?}, which hold spaces"
+                )));
             }
             Ok(format!("{left} {right}"))
         })
@@ -206,7 +212,9 @@ fn pieces(model: &Json, tokens: &mut BTreeMap<u32, (String, Kind)>, size: usize)
         }
     }
     if n_bytes < 256 {
-        return Err(refuse(format!("the tokenizer has {n_bytes} of the 256 bytes that its last resort needs")));
+        return Err(refuse(format!(
+            "the tokenizer has {n_bytes} of the 256 bytes that its last resort needs"
+        )));
     }
     Ok(scores)
 }
@@ -249,10 +257,12 @@ fn special(tokenizer: &Tokenizer, config: &ModelConfig, unknown: Option<u32>) ->
         u32::try_from(id).ok().filter(|id| (*id as usize) < config.vocab_size)
     };
     // Without one llama.cpp takes token 11, whatever that is.
-    let begin = tokenizer.special_token("bos_token").or_else(configured).unwrap_or(end);
+    let begin = tokenizer.special_token("bos_token").or_else(configured);
     let around = tokenizer.encode("", true)?;
+    let adds_begin = begin.is_some() && around.first() == begin.as_ref();
+    let adds_end = around.len() > usize::from(adds_begin) && around.last() == Some(&end);
     let ids = [
-        ("bos", Some(begin)),
+        ("bos", begin.or(Some(end))),
         ("eos", Some(end)),
         ("eot", turn),
         ("unknown", unknown),
@@ -262,9 +272,7 @@ fn special(tokenizer: &Tokenizer, config: &ModelConfig, unknown: Option<u32>) ->
         .into_iter()
         .filter_map(|(name, id)| Some((format!("tokenizer.ggml.{name}_token_id"), Value::U32(id?))))
         .collect();
-    for (name, added) in
-        [("bos", around.first() == Some(&begin)), ("eos", around.len() > 1 && around.last() == Some(&end))]
-    {
+    for (name, added) in [("bos", adds_begin), ("eos", adds_end)] {
         special.push((format!("tokenizer.ggml.add_{name}_token"), Value::Bool(added)));
     }
     Ok(special)
