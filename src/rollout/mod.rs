@@ -3,10 +3,11 @@
 //! An engine samples; it knows no reward. What it gives back says of every token which policy sampled it and with
 //! what log-probability, so that a learner can correct for a policy that has moved on.
 
+mod assembly;
 mod native;
 mod scripted;
 
-pub use self::native::{Decode, NativeEngine};
+pub use self::native::NativeEngine;
 pub use self::scripted::ScriptedEngine;
 
 use std::sync::Arc;
@@ -22,8 +23,11 @@ pub struct Prompt {
     pub tokens: Arc<[u32]>,
 }
 
+/// Turns tokens into text, as the tokenizer of the policy does.
+pub type Decode = Arc<dyn Fn(&[u32]) -> String + Send + Sync>;
+
 /// One completion with what the learner needs to know of its tokens.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollout {
     /// `[T]`: with the stop token, where there was one.
     pub tokens: Vec<u32>,
