@@ -12,6 +12,7 @@ mod fields;
 mod model;
 mod overrides;
 mod prompt;
+mod remote;
 mod rubric;
 mod run;
 mod sampling;
@@ -30,6 +31,7 @@ pub use self::fault::{Fault, RecipeError};
 pub use self::model::{Dtype, Family, LoraRecipe, LoraTarget, ModelRecipe, ModelSource, TinyModel};
 pub use self::overrides::Override;
 pub use self::prompt::PromptRecipe;
+pub use self::remote::{RemoteLogprobs, RemotePrompt, RemoteRecipe, RemoteSync, RemoteWire};
 pub use self::rubric::RubricRecipe;
 pub use self::run::{CheckpointRecipe, DeviceChoice, RunRecipe};
 pub use self::sampling::{RepetitionRecipe, SamplingRecipe, ThinkingRecipe};
@@ -151,6 +153,9 @@ impl Recipe {
         self.tasks.check(&mut checks.section("tasks"));
         self.sampling.check(&mut checks.section("sampling"));
         self.engine.check(&mut checks.section("engine"));
+        if let Some(remote) = self.engine.remote.as_ref().filter(|_| self.engine.kind == EngineKind::Remote) {
+            remote.check_with(self, &mut checks.section("engine.remote"));
+        }
         self.train.check(&mut checks.section("train"));
         self.eval.check(&mut checks.section("eval"));
         self.checkpoint.check(&mut checks.section("checkpoint"));

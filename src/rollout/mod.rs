@@ -4,9 +4,11 @@
 //! what log-probability, so that a learner can correct for a policy that has moved on.
 
 mod native;
+mod remote;
 mod scripted;
 
 pub use self::native::{Decode, NativeEngine};
+pub use self::remote::{Folder, Messages, RemoteEngine, RemoteSettings, Sync, Wire};
 pub use self::scripted::ScriptedEngine;
 
 use std::sync::Arc;
@@ -92,6 +94,19 @@ pub enum RolloutError {
     /// The model failed.
     #[error(transparent)]
     Policy(#[from] policy::PolicyError),
+    /// Servers could not be asked.
+    #[error(transparent)]
+    Remote(#[from] crate::remote::RemoteError),
+    /// Servers gave nothing that could be used, or nothing that more requests would change.
+    #[error("{n_lost} of {n_asked} rollouts did not come; the first because: {message}")]
+    Lost {
+        /// Rollouts that did not come.
+        n_lost: usize,
+        /// Rollouts that were asked for.
+        n_asked: usize,
+        /// What happened to the first of them.
+        message: String,
+    },
     /// The engine was asked for what it does not have.
     #[error("{message}")]
     Request {
