@@ -25,6 +25,8 @@ pub(super) struct Collected {
     pub n_uniform: usize,
     /// Prompts that were too long for the model and passed over.
     pub n_too_long: usize,
+    /// Rollouts that the engine lost.
+    pub n_failed: usize,
     /// Tokens of prompts and completions.
     pub n_tokens: usize,
     /// Time to sample, and to wait for rewards afterwards.
@@ -105,13 +107,15 @@ impl Collector<'_> {
             SampleRequest::new(&prompts, self.group_size, self.sampling, seed(self.seed, round, 0, 0));
         let mut scorer = (self.scorer)();
         let clock = Instant::now();
-        let cost = self.engine.sample(&request, &mut |group| scorer.submit(group))?;
+        let sampled = self.engine.sample(&request, &mut |group| scorer.submit(group))?;
         collected.sampling += clock.elapsed();
-        collected.n_tokens += cost.n_tokens;
+        collected.n_tokens += sampled.cost.n_tokens;
+        collected.n_failed += sampled.cost.n_failed;
         let clock = Instant::now();
         let scored = scorer.finish();
         collected.judging += clock.elapsed();
-        for (scored, number) in scored.into_iter().zip(numbers) {
+        for scored in scored {
+            let number = numbers[scored.group.index];
             if let Some(rate) = self.accuracy.and_then(|name| pass_rate(&scored, name)) {
                 self.supply.tell(number, rate);
             }

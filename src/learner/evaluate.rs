@@ -150,15 +150,3 @@ impl Evaluation {
         self.samples.iter().take(n).filter_map(sample).collect()
     }
 }
-
-impl<'a> SampleRequest<'a> {
-    /// A request for these prompts.
-    pub const fn new(
-        prompts: &'a [Prompt],
-        group_size: usize,
-        sampling: &'a policy::decode::Sampling,
-        seed: u64,
-    ) -> Self {
-        Self { prompts, group_size, sampling, seed }
-    }
-}

@@ -7,7 +7,7 @@ use graders::Completion;
 use policy::Policy;
 use policy::decode::{self, EngineLimits, Finish, Generated};
 
-use super::{Group, Rollout, RolloutEngine, RolloutError, SampleCost, SampleRequest, seed};
+use super::{Group, Rollout, RolloutEngine, RolloutError, SampleCost, SampleRequest, Sampled, seed};
 
 /// Turns tokens into text, as the tokenizer of the policy does.
 pub type Decode = Arc<dyn Fn(&[u32]) -> String + Send + Sync>;
@@ -27,7 +27,7 @@ impl NativeEngine {
         Self { policy: policy.clone(), decode, limits, version: 0 }
     }
 
-    fn rollout(&self, generated: Generated) -> Rollout {
+    fn rollout(&self, generated: Generated, seed: u64) -> Rollout {
         let text = match generated.stop_string {
             // What comes with the stop string or after it is not the completion's.
             Some(at) => {
@@ -57,6 +57,7 @@ impl NativeEngine {
             logprobs: generated.logprobs,
             sampled: generated.sampled,
             policy_versions,
+            seed,
         }
     }
 }
@@ -75,7 +76,7 @@ impl RolloutEngine for NativeEngine {
         &mut self,
         request: &SampleRequest<'_>,
         on_group: &mut dyn FnMut(Group),
-    ) -> Result<SampleCost, RolloutError> {
+    ) -> Result<Sampled, RolloutError> {
         let seeds: Vec<Vec<u64>> = (0..request.prompts.len() as u64)
             .map(|p| (0..request.group_size as u64).map(|i| seed(request.seed, 0, p, i)).collect())
             .collect();
@@ -100,7 +101,7 @@ impl RolloutEngine for NativeEngine {
             &mut |generated| {
                 let index = generated.prompt;
                 let place = generated.index;
-                waiting[index][place] = Some(self.rollout(generated));
+                waiting[index][place] = Some(self.rollout(generated, seeds[index][place]));
                 n_left[index] -= 1;
                 if n_left[index] == 0 {
                     let rollouts = std::mem::take(&mut waiting[index]).into_iter().flatten().collect();
@@ -108,12 +109,13 @@ impl RolloutEngine for NativeEngine {
                 }
             },
         )?;
-        Ok(SampleCost {
+        let cost = SampleCost {
             n_prompt_tokens: statistics.prefill_tokens,
             n_tokens: statistics.tokens,
             n_steps: statistics.steps,
             n_failed: 0,
-        })
+        };
+        Ok(Sampled { cost, unfinished: Vec::new() })
     }
 
     fn sync(&mut self, policy: &Policy, version: u64) -> Result<(), RolloutError> {

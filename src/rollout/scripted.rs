@@ -2,7 +2,7 @@
 
 use graders::Completion;
 
-use super::{Group, Prompt, Rollout, RolloutEngine, RolloutError, SampleCost, SampleRequest};
+use super::{Group, Prompt, Rollout, RolloutEngine, RolloutError, SampleCost, SampleRequest, Sampled};
 
 type Script = Box<dyn FnMut(&Prompt, usize) -> Rollout + Send>;
 
@@ -42,7 +42,7 @@ impl RolloutEngine for ScriptedEngine {
         &mut self,
         request: &SampleRequest<'_>,
         on_group: &mut dyn FnMut(Group),
-    ) -> Result<SampleCost, RolloutError> {
+    ) -> Result<Sampled, RolloutError> {
         let mut cost = SampleCost::default();
         for (index, prompt) in request.prompts.iter().enumerate() {
             let rollouts: Vec<Rollout> = (0..request.group_size)
@@ -55,7 +55,7 @@ impl RolloutEngine for ScriptedEngine {
             cost.n_tokens += rollouts.iter().map(|rollout| rollout.tokens.len()).sum::<usize>();
             on_group(Group { index, prompt: prompt.clone(), rollouts });
         }
-        Ok(cost)
+        Ok(Sampled { cost, unfinished: Vec::new() })
     }
 
     fn sync(&mut self, _: &policy::Policy, version: u64) -> Result<(), RolloutError> {
