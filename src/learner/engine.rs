@@ -11,7 +11,7 @@ use super::error::{LearnerError, Result};
 use super::prompts::messages;
 use super::recipe::{EngineKind, PromptRecipe, Recipe, RemotePrompt, RemoteSync, RemoteWire};
 use crate::remote::{self, openai};
-use crate::rollout::{Folder, Messages, RemoteEngine, RemoteSettings, RolloutEngine, Sync, Wire};
+use crate::rollout::{Folder, Messages, RemoteEngine, RemoteSettings, RolloutEngine, WeightSync, Wire};
 
 /// The most bytes of a reply: a hundred thousand tokens with their names and log-probabilities.
 const MAX_REPLY_BYTES: usize = 64 << 20;
@@ -94,11 +94,12 @@ fn remote(recipe: &Recipe, tokenizer: &Arc<Tokenizer>) -> Result<Box<dyn Rollout
         },
         prompt_as_text: given.prompt == RemotePrompt::Text,
         sync: match given.sync {
-            RemoteSync::None => Sync::None,
-            RemoteSync::VllmLora => Sync::VllmLora(folder()?),
-            RemoteSync::SglangLora => Sync::SglangLora(folder()?),
-            RemoteSync::SglangDisk => Sync::SglangDisk(folder()?),
+            RemoteSync::None => WeightSync::None,
+            RemoteSync::VllmLora => WeightSync::VllmLora(folder()?),
+            RemoteSync::SglangLora => WeightSync::SglangLora(folder()?),
+            RemoteSync::SglangDisk => WeightSync::SglangDisk(folder()?),
         },
+        segment_tokens: given.segment_tokens,
         extra: given.extra.clone().into_iter().collect(),
     };
     Ok(Box::new(RemoteEngine::connect(settings, Arc::clone(tokenizer))?))

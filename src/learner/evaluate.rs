@@ -12,7 +12,7 @@ use super::metrics::EvalMetrics;
 use super::prompts::Prompter;
 use super::score::{Scored, Scorer, accuracy_component};
 use crate::judge::Judge;
-use crate::rollout::{Prompt, RolloutEngine, RolloutError, SampleRequest};
+use crate::rollout::{RolloutEngine, RolloutError, SampleRequest};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ mod remote;
 mod scripted;
 
 pub use self::native::{Decode, NativeEngine};
-pub use self::remote::{Folder, Messages, RemoteEngine, RemoteSettings, Sync, Wire};
+pub use self::remote::{Folder, Messages, RemoteEngine, RemoteSettings, WeightSync, Wire};
 pub use self::scripted::ScriptedEngine;
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Prompt {
 }
 
 /// One completion with what the learner needs to know of its tokens.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollout {
     /// `[T]`: with the stop token, where there was one.
     pub tokens: Vec<u32>,

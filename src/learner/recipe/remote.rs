@@ -34,6 +34,8 @@ pub struct RemoteRecipe {
     pub timeout_s: u64,
     /// Further tries of a completion or a sync.
     pub retries: u32,
+    /// The most tokens that one request asks for, after which a completion is continued by another; 0 is all.
+    pub segment_tokens: usize,
     /// How new weights reach them.
     pub sync: RemoteSync,
     /// A folder that this process writes and the servers read.
@@ -110,6 +112,7 @@ impl Default for RemoteRecipe {
             connect_timeout_s: 5,
             timeout_s: 600,
             retries: 3,
+            segment_tokens: 0,
             sync: RemoteSync::default(),
             shared_folder: None,
             served_folder: None,
@@ -194,12 +197,15 @@ impl RemoteRecipe {
         if self.wire == RemoteWire::Chat && (prompt.text.is_some() || prompt.prefill.is_some()) {
             checks.fault("wire", "`chat` has no place for tasks.prompt.text or tasks.prompt.prefill");
         }
-        if sampling.thinking.is_some() && (self.wire == RemoteWire::Chat || self.prompt == RemotePrompt::Text)
-        {
+        let continues = self.wire == RemoteWire::Completions && self.prompt == RemotePrompt::Tokens;
+        if sampling.thinking.is_some() && !continues {
             checks.fault(
                 "wire",
                 "sampling.thinking puts tokens into a completion, for which servers must take prompts as tokens",
             );
+        }
+        if self.segment_tokens > 0 && !continues {
+            checks.fault("segment_tokens", "is for servers that take prompts as tokens");
         }
     }
 }

@@ -10,16 +10,18 @@ mod reading;
 mod sync;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use policy::decode::Sampling;
 use policy::tokenizer::Tokenizer;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use self::attempt::{Asked, Fault};
+use self::attempt::{Asked, Fault, Written};
 use self::sync::Weights;
-use super::{Group, Rollout, RolloutEngine, RolloutError, SampleCost, SampleRequest, seed};
+use super::{Group, Rollout, RolloutEngine, RolloutError, SampleRequest, Sampled, seed};
 use crate::remote::{self, Client, openai};
 
 /// How servers are asked, and how they get the policy's weights.
@@ -34,7 +36,10 @@ pub struct RemoteSettings {
     /// Whether prompts are sent as their text, for servers that do not take tokens.
     pub prompt_as_text: bool,
     /// How new weights reach the servers.
-    pub sync: Sync,
+    pub sync: WeightSync,
+    /// The most tokens that one request asks for, after which the completion is continued by another; 0 is all. An
+    /// interrupt takes effect between requests.
+    pub segment_tokens: usize,
     /// Fields that are put over those of each request.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -49,8 +54,7 @@ pub enum Wire {
 }
 
 /// The conversation of a task; the error says why it has none.
-pub type Messages =
-    Arc<dyn Fn(&graders::Task) -> Result<Vec<openai::Message>, String> + Send + std::marker::Sync>;
+pub type Messages = Arc<dyn Fn(&graders::Task) -> Result<Vec<openai::Message>, String> + Send + Sync>;
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,7 +67,7 @@ impl std::fmt::Debug for Wire {
 
 /// How new weights reach the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sync {
+pub enum WeightSync {
     /// They do not: the servers keep the weights that the run began with.
     None,
     /// Adapters by name, over vLLM's `/v1/load_lora_adapter`.
@@ -144,10 +148,18 @@ impl RemoteEngine {
 
     fn check(&self, request: &SampleRequest<'_>) -> Result<(), RolloutError> {
         request.sampling.check(self.tokenizer.vocabulary())?;
-        if request.sampling.thinking.is_some() && !self.continues() {
+        let in_parts = request.sampling.thinking.is_some()
+            || self.settings.segment_tokens > 0
+            || request
+                .begun
+                .iter()
+                .flat_map(|group| &group.rollouts)
+                .any(|rollout| !rollout.tokens.is_empty());
+        let continues = matches!(self.settings.wire, Wire::Completions) && !self.settings.prompt_as_text;
+        if in_parts && !continues {
             return Err(request_error(
-                "a budget of thought is put into a completion between its tokens, for which the server must take \
-                 prompts as tokens: use the wire `completions` with prompts as tokens"
+                "a completion that is continued (after a thought that was cut short, an interrupt, a segment) needs a \
+                 server that takes prompts as tokens: use the wire `completions` with prompts as tokens"
                     .to_owned(),
             ));
         }
@@ -163,20 +175,18 @@ impl RemoteEngine {
         }
     }
 
-    /// Whether a completion can be continued where it is.
-    fn continues(&self) -> bool {
-        matches!(self.settings.wire, Wire::Completions) && !self.settings.prompt_as_text
-    }
-
-    /// Starts a request for each rollout; they come back in any order.
-    fn start(&self, request: &SampleRequest<'_>) -> (Tasks, mpsc::Receiver<Arrival>) {
+    /// Starts the requests of each rollout that is not finished; they come back in any order.
+    fn start(&self, request: &SampleRequest<'_>, coming: &[Coming]) -> (Tasks, mpsc::Receiver<Arrival>) {
         let (sender, receiver) = mpsc::channel();
         // Queueing here and not at the servers: what waits here has not begun, so its clock stands.
         let permits = Arc::new(Semaphore::new(self.client.capacity().max(1)));
         let sampling = Arc::new(request.sampling.clone());
-        let mut tasks = Tasks(Vec::with_capacity(request.prompts.len() * request.group_size));
-        for (p, prompt) in request.prompts.iter().enumerate() {
-            for i in 0..request.group_size {
+        let mut tasks = Tasks { handles: Vec::new(), interrupted: Arc::default() };
+        for (p, (prompt, group)) in request.prompts.iter().zip(coming).enumerate() {
+            for (i, rollout) in group.rollouts.iter().enumerate() {
+                if rollout.as_ref().is_some_and(Rollout::is_finished) {
+                    continue;
+                }
                 let asked = Asked {
                     client: self.client.clone(),
                     settings: Arc::clone(&self.settings),
@@ -184,10 +194,14 @@ impl RemoteEngine {
                     weights: Arc::clone(&self.weights),
                     sampling: Arc::clone(&sampling),
                     prompt: prompt.clone(),
-                    seed: seed(request.seed, 0, p as u64, i as u64),
+                    seed: rollout
+                        .as_ref()
+                        .map_or_else(|| seed(request.seed, 0, p as u64, i as u64), |rollout| rollout.seed),
+                    begun: rollout.as_ref().map(Written::of).unwrap_or_default(),
+                    interrupted: Arc::clone(&tasks.interrupted),
                 };
                 let (permits, sender) = (Arc::clone(&permits), sender.clone());
-                tasks.0.push(remote::spawn(async move {
+                tasks.handles.push(remote::spawn(async move {
                     let Ok(_permit) = permits.acquire().await else { return };
                     let result = asked.rollout().await;
                     // Nobody waits any more when the sample was given up.
@@ -207,11 +221,14 @@ struct Arrival {
 }
 
 /// Requests that end with their caller.
-struct Tasks(Vec<JoinHandle<()>>);
+struct Tasks {
+    handles: Vec<JoinHandle<()>>,
+    interrupted: Arc<AtomicBool>,
+}
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
+        self.handles.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -221,47 +238,94 @@ struct Coming {
     n_left: usize,
 }
 
+impl Coming {
+    /// A group of `size`, with what an earlier call left of it.
+    fn new(size: usize, begun: Option<&Group>) -> Self {
+        let mut rollouts: Vec<Option<Rollout>> =
+            begun.map(|group| group.rollouts.iter().cloned().map(Some).collect()).unwrap_or_default();
+        rollouts.resize(size.max(rollouts.len()), None);
+        let n_left =
+            rollouts.iter().filter(|rollout| !rollout.as_ref().is_some_and(Rollout::is_finished)).count();
+        Self { rollouts, n_left }
+    }
+}
+
+/// What a call has gathered.
+struct Gathering<'a, 'b> {
+    request: &'a SampleRequest<'a>,
+    on_group: &'b mut dyn FnMut(Group),
+    sampled: Sampled,
+}
+
+impl Gathering<'_, '_> {
+    /// A group to which nothing more comes.
+    fn close(&mut self, index: usize, coming: &mut Coming) {
+        let rollouts: Vec<Rollout> = std::mem::take(&mut coming.rollouts).into_iter().flatten().collect();
+        if rollouts.is_empty() {
+            return;
+        }
+        let prompt = &self.request.prompts[index];
+        self.sampled.cost.n_prompt_tokens += prompt.tokens.len();
+        let group = Group { index, prompt: prompt.clone(), rollouts };
+        if group.rollouts.iter().all(Rollout::is_finished) {
+            (self.on_group)(group);
+        } else {
+            self.sampled.unfinished.push(group);
+        }
+    }
+}
+
+/// How long the caller's interrupt may go unnoticed.
+const GLANCE: Duration = Duration::from_millis(20);
+
 impl RolloutEngine for RemoteEngine {
     fn sample(
         &mut self,
         request: &SampleRequest<'_>,
         on_group: &mut dyn FnMut(Group),
-    ) -> Result<SampleCost, RolloutError> {
+    ) -> Result<Sampled, RolloutError> {
         self.check(request)?;
-        let mut cost = SampleCost::default();
-        let n_asked = request.prompts.len() * request.group_size;
-        if n_asked == 0 {
-            return Ok(cost);
+        let begun = |index: usize| request.begun.iter().find(|group| group.index == index);
+        let mut coming: Vec<Coming> =
+            (0..request.prompts.len()).map(|index| Coming::new(request.group_size, begun(index))).collect();
+        let mut gathering = Gathering { request, on_group, sampled: Sampled::default() };
+        for (index, group) in coming.iter_mut().enumerate().filter(|(_, group)| group.n_left == 0) {
+            gathering.close(index, group);
         }
-        let (tasks, arrivals) = self.start(request);
-        let empty = || Coming { rollouts: vec![None; request.group_size], n_left: request.group_size };
-        let mut coming: Vec<Coming> = request.prompts.iter().map(|_| empty()).collect();
+        let (tasks, arrivals) = self.start(request, &coming);
+        let n_asked = tasks.handles.len();
         let (mut n_came, mut in_a_row, mut first) = (0, 0, None::<Fault>);
         let hopeless = self.client.capacity().max(HOPELESS);
-        let mut hand_over = |index: usize, coming: &mut Coming| {
-            let rollouts: Vec<Rollout> = std::mem::take(&mut coming.rollouts).into_iter().flatten().collect();
-            if !rollouts.is_empty() {
-                cost.n_prompt_tokens += request.prompts[index].tokens.len();
-                cost.n_tokens += rollouts.iter().map(|rollout| rollout.tokens.len()).sum::<usize>();
-                on_group(Group { index, prompt: request.prompts[index].clone(), rollouts });
-            }
-        };
-        let mut n_arrived = 0;
-        while n_arrived < n_asked {
-            let Ok(arrival) = arrivals.recv() else { break };
-            n_arrived += 1;
+        while n_came + gathering.sampled.cost.n_failed < n_asked {
+            let arrival = match arrivals.recv_timeout(GLANCE) {
+                Ok(arrival) => arrival,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if request.interrupt.is_some_and(|interrupt| interrupt()) {
+                        tasks.interrupted.store(true, Ordering::Relaxed);
+                    }
+                    continue;
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            };
             let group = &mut coming[arrival.prompt];
             match arrival.result {
                 Ok(rollout) => {
+                    let before =
+                        group.rollouts[arrival.place].as_ref().map_or(0, |before| before.tokens.len());
+                    gathering.sampled.cost.n_tokens += rollout.tokens.len() - before;
                     group.rollouts[arrival.place] = Some(rollout);
                     (n_came, in_a_row) = (n_came + 1, 0);
                 }
                 Err(fault) => {
                     tracing::debug!(fault = %fault.message, "a rollout is lost");
                     metrics::counter!("gavel_rollouts_lost_total").increment(1);
+                    gathering.sampled.cost.n_failed += 1;
+                    group.rollouts[arrival.place] = None;
                     in_a_row += usize::from(fault.is_the_servers);
                     let ends = fault.is_final || in_a_row >= hopeless;
-                    first.get_or_insert(fault);
+                    if first.is_none() || fault.is_final {
+                        first = Some(fault);
+                    }
                     if ends {
                         break;
                     }
@@ -269,22 +333,26 @@ impl RolloutEngine for RemoteEngine {
             }
             group.n_left -= 1;
             if group.n_left == 0 {
-                hand_over(arrival.prompt, group);
+                gathering.close(arrival.prompt, group);
             }
         }
         drop(tasks);
         // Groups that were given up give what they have.
         for (index, group) in coming.iter_mut().enumerate().filter(|(_, group)| group.n_left > 0) {
-            hand_over(index, group);
+            group.rollouts.iter_mut().for_each(|rollout| {
+                rollout.take_if(|rollout| !rollout.is_finished());
+            });
+            gathering.close(index, group);
         }
-        cost.n_failed = n_asked - n_came;
-        let Some(first) = first else { return Ok(cost) };
+        let mut sampled = gathering.sampled;
+        let n_lost = n_asked - n_came;
+        sampled.cost.n_failed = n_lost;
+        let Some(first) = first else { return Ok(sampled) };
         if n_came == 0 || first.is_final {
-            return Err(RolloutError::Lost { n_lost: cost.n_failed, n_asked, message: first.message });
+            return Err(RolloutError::Lost { n_lost, n_asked, message: first.message });
         }
-        let (n_failed, fault) = (cost.n_failed, &first.message);
-        tracing::warn!(n_failed, n_asked, %fault, "rollouts are lost; their groups are smaller");
-        Ok(cost)
+        tracing::warn!(n_lost, n_asked, fault = %first.message, "rollouts are lost; their groups are smaller");
+        Ok(sampled)
     }
 
     fn sync(&mut self, policy: &policy::Policy, version: u64) -> Result<(), RolloutError> {

@@ -7,7 +7,7 @@ use policy::{Policy, lora};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Folder, Sync};
+use super::{Folder, WeightSync};
 use crate::remote::{Client, RemoteError};
 use crate::rollout::RolloutError;
 
@@ -33,7 +33,7 @@ struct Pushed {
 #[derive(Debug)]
 pub(super) struct Weights {
     client: Client,
-    sync: Sync,
+    sync: WeightSync,
     /// The model's name, without any adapter.
     base: String,
     served: Mutex<Arc<Served>>,
@@ -56,7 +56,7 @@ struct Paths {
 }
 
 impl Weights {
-    pub(super) fn new(client: Client, sync: Sync, model: String) -> Self {
+    pub(super) fn new(client: Client, sync: WeightSync, model: String) -> Self {
         let served = Served { model: model.clone(), version: 0, adapter: None };
         Self {
             client,
@@ -80,7 +80,7 @@ impl Weights {
     /// not take what others took is not asked until it does.
     pub(super) fn push(&self, policy: &Policy, version: u64) -> Result<(), RolloutError> {
         match &self.sync {
-            Sync::None => {
+            WeightSync::None => {
                 if version > 0 && !self.warned.swap(true, std::sync::atomic::Ordering::Relaxed) {
                     tracing::warn!(
                         "engine.remote.sync is none: the servers keep the weights that the run began with, and \
@@ -89,15 +89,15 @@ impl Weights {
                 }
                 Ok(())
             }
-            Sync::VllmLora(folder) => {
+            WeightSync::VllmLora(folder) => {
                 let paths = Paths { load: "/v1/load_lora_adapter", unload: "/v1/unload_lora_adapter" };
-                self.push_adapter(policy, version, folder, &paths, |name| name.to_owned())
+                self.push_adapter(policy, version, folder, &paths, str::to_owned)
             }
-            Sync::SglangLora(folder) => {
+            WeightSync::SglangLora(folder) => {
                 let paths = Paths { load: "/load_lora_adapter", unload: "/unload_lora_adapter" };
                 self.push_adapter(policy, version, folder, &paths, |name| format!("{}:{name}", self.base))
             }
-            Sync::SglangDisk(folder) => self.push_model(policy, version, folder),
+            WeightSync::SglangDisk(folder) => self.push_model(policy, version, folder),
         }
     }
 
