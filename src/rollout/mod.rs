@@ -70,7 +70,7 @@ pub struct Group {
 }
 
 /// How completions are sampled.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SampleRequest<'a> {
     /// Each gets a group.
     pub prompts: &'a [Prompt],
@@ -85,6 +85,18 @@ pub struct SampleRequest<'a> {
     pub seed: u64,
     /// Asked between steps: `true` ends the call with what is there.
     pub interrupt: Option<&'a (dyn Fn() -> bool + Sync)>,
+}
+
+impl std::fmt::Debug for SampleRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SampleRequest")
+            .field("prompts", &self.prompts.len())
+            .field("group_size", &self.group_size)
+            .field("begun", &self.begun.len())
+            .field("sampling", self.sampling)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> SampleRequest<'a> {

@@ -26,6 +26,7 @@ impl ScriptedEngine {
             logprobs: vec![0.0; n],
             sampled: vec![true; n],
             policy_versions: vec![0; n],
+            seed: 0,
             completion,
         }
     }
