@@ -13,6 +13,7 @@ mod model;
 mod overrides;
 mod pipeline;
 mod prompt;
+mod remote;
 mod rubric;
 mod run;
 mod sampling;
@@ -32,6 +33,7 @@ pub use self::model::{Dtype, Family, LoraRecipe, LoraTarget, ModelRecipe, ModelS
 pub use self::overrides::Override;
 pub use self::pipeline::PipelineRecipe;
 pub use self::prompt::PromptRecipe;
+pub use self::remote::{RemoteLogprobs, RemotePrompt, RemoteRecipe, RemoteSync, RemoteWire};
 pub use self::rubric::RubricRecipe;
 pub use self::run::{CheckpointRecipe, DeviceChoice, RunRecipe};
 pub use self::sampling::{RepetitionRecipe, SamplingRecipe, ThinkingRecipe};
@@ -156,6 +158,9 @@ impl Recipe {
         self.tasks.check(&mut checks.section("tasks"));
         self.sampling.check(&mut checks.section("sampling"));
         self.engine.check(&mut checks.section("engine"));
+        if let Some(remote) = self.engine.remote.as_ref().filter(|_| self.engine.kind == EngineKind::Remote) {
+            remote.check_with(self, &mut checks.section("engine.remote"));
+        }
         self.train.check(&mut checks.section("train"));
         self.eval.check(&mut checks.section("eval"));
         self.checkpoint.check(&mut checks.section("checkpoint"));
