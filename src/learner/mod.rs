@@ -16,6 +16,7 @@ pub mod dpo;
 pub mod error;
 pub mod evaluate;
 pub mod example;
+pub mod export;
 #[cfg(test)]
 mod fixtures;
 pub mod folder;
