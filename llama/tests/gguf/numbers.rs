@@ -144,6 +144,29 @@ fn variants() {
 }
 
 #[test]
+fn weights_in_place() {
+    let tokenizer = Tokenizer::characters("0123456789abcdefghijklmnopqrstu", None).expect("it is sound");
+    for family in FAMILIES {
+        let policy = shaken(config(family, family == Family::Llama, json!(null)));
+        for dtype in [Dtype::F32, Dtype::Q8_0] {
+            let options = ExportOptions { dtype, ..ExportOptions::default() };
+            let bytes = gguf::bytes(&policy, &tokenizer, &options).expect("llama.cpp has an equal");
+            let mut engine = Engine::changeable(&bytes);
+            let changed = Policy::random(policy.config.clone(), 6, &Device::Cpu).expect("room");
+            let (before, _) = difference(&changed, &mut engine, None);
+            for entry in gguf::tensors(&changed) {
+                let mut bytes = Vec::new();
+                entry.encode(dtype, &mut bytes).expect("they are finite");
+                engine.set_tensor(entry.name(), dtype.of(entry.shape()).code(), &bytes);
+            }
+            let (after, _) = difference(&changed, &mut engine, None);
+            println!("{family:?}, {dtype} in place: {before:.2} before, {after:.2e} after");
+            assert!(before > 0.5 && after < tolerance(dtype), "{family:?} as {dtype}: {before}, {after}");
+        }
+    }
+}
+
+#[test]
 fn adapters() {
     let folder = TempDir::new().expect("room");
     let [base, merged, lora] = ["base", "merged", "lora"].map(|name| folder.path().join(name));
@@ -157,7 +180,10 @@ fn adapters() {
                 gguf::export_adapter(&policy, kept, &lora).expect("it has adapters");
                 let (largest, _) = difference(&policy, &mut engine, Some(&lora));
                 println!("{family:?}, {kept} adapter on {dtype}: {largest:.2e}");
-                assert!(largest < tolerance(dtype).max(tolerance(kept)), "{family:?} {kept} on {dtype}: {largest}");
+                assert!(
+                    largest < tolerance(dtype).max(tolerance(kept)),
+                    "{family:?} {kept} on {dtype}: {largest}"
+                );
             }
             let (without, _) = difference(&policy, &mut engine, None);
             assert!(without > 0.5, "{family:?}: the adapter changes something: {without}");
