@@ -255,6 +255,9 @@ impl Context {
     }
 
     /// Lets the sequence `to`, which is empty, continue what `from` has. In a unified context nothing is copied.
+    ///
+    /// # Errors
+    /// When there is no such sequence.
     pub fn copy_sequence(&mut self, from: u32, to: u32) -> Result<()> {
         self.sequence(from)?;
         self.sequence(to)?;

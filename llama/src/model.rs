@@ -132,9 +132,10 @@ impl Model {
             places.entry(name).or_default().push(tensor);
         }
         let model = Self::new(raw, Some(places));
-        match filling.faults.is_empty() {
-            true => Ok(model),
-            false => Err(LlamaError::Load { place, message: filling.faults.join("; ") }),
+        if filling.faults.is_empty() {
+            Ok(model)
+        } else {
+            Err(LlamaError::Load { place, message: filling.faults.join("; ") })
         }
     }
 
@@ -300,12 +301,11 @@ struct Filling<'a> {
 /// What a tensor is that the file does not have: a bias adds nothing, factors and scales change nothing, and the
 /// output matrix is the embedding. `None`: it would change the model.
 fn neutral(name: &str) -> Option<f32> {
-    if name.ends_with(".bias") {
-        Some(0.0)
-    } else if name.ends_with(".scale") || name.ends_with(".input_scale") || name.starts_with("rope_") {
-        Some(1.0)
-    } else {
-        None
+    match name.rsplit('.').next() {
+        Some("bias") => Some(0.0),
+        Some("scale" | "input_scale") => Some(1.0),
+        _ if name.starts_with("rope_") => Some(1.0),
+        _ => None,
     }
 }
 

@@ -40,6 +40,53 @@ pub(super) fn open(
         EngineKind::Native => {
             Ok(Box::new(completion::engine(policy, tokenizer, recipe.sampling.max_sequences)))
         }
+        #[cfg(feature = "llama")]
+        EngineKind::Llama => Ok(Box::new(llama(recipe, tokenizer)?)),
         kind => Err(LearnerError::other(format!("engine.kind: there is no {kind:?} yet"))),
     }
+}
+
+/// llama.cpp as the recipe sets it up.
+#[cfg(feature = "llama")]
+fn llama(recipe: &Recipe, tokenizer: &Arc<Tokenizer>) -> Result<crate::rollout::LlamaEngine> {
+    use super::recipe::{CacheDtype, ExportDtype, FlashAttention};
+    use ::llama as cpp;
+    use policy::gguf::Dtype;
+
+    let llama = recipe.engine.llama.clone().unwrap_or_default();
+    if llama.model.is_some() && recipe.model.lora.is_none() {
+        return Err(LearnerError::other(
+            "engine.llama.model: a file is of use with [model.lora] alone, whose adapters go beside it; without one \
+             every weight changes, so leave it out and the policy is exported",
+        ));
+    }
+    let sampling = &recipe.sampling;
+    let longest = sampling.max_tokens.max(recipe.eval.max_tokens.unwrap_or_default());
+    let tokens = llama.context_tokens(sampling.max_sequences, sampling.group_size, longest);
+    let threads = [llama.threads, recipe.run.threads].into_iter().find(|threads| *threads > 0);
+    let settings = crate::rollout::LlamaSettings {
+        model: llama.model.clone(),
+        dtype: match llama.dtype {
+            ExportDtype::F32 => Dtype::F32,
+            ExportDtype::F16 => Dtype::F16,
+            ExportDtype::Bf16 => Dtype::Bf16,
+            ExportDtype::Q8 => Dtype::Q8_0,
+        },
+        gpu_layers: llama.gpu_layers,
+        flash_attention: match llama.flash_attention {
+            FlashAttention::Auto => cpp::FlashAttention::Auto,
+            FlashAttention::On => cpp::FlashAttention::On,
+            FlashAttention::Off => cpp::FlashAttention::Off,
+        },
+        cache: match llama.cache_dtype {
+            CacheDtype::F32 => cpp::CacheType::F32,
+            CacheDtype::F16 => cpp::CacheType::F16,
+            CacheDtype::Q8 => cpp::CacheType::Q8_0,
+        },
+        context_tokens: tokens,
+        batch_tokens: llama.batch_tokens,
+        threads: threads.unwrap_or_else(rayon::current_num_threads),
+        max_sequences: sampling.max_sequences,
+    };
+    Ok(crate::rollout::LlamaEngine::new(settings, Arc::clone(tokenizer))?)
 }

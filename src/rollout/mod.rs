@@ -3,10 +3,16 @@
 //! An engine samples; it knows no reward. What it gives back says of every token which policy sampled it and with
 //! what log-probability, so that a learner can correct for a policy that has moved on.
 
+mod completed;
+#[cfg(feature = "llama")]
+mod llama;
 mod native;
 mod scripted;
 
-pub use self::native::{Decode, NativeEngine};
+pub use self::completed::Decode;
+#[cfg(feature = "llama")]
+pub use self::llama::{LlamaEngine, LlamaLogits, LlamaSettings};
+pub use self::native::NativeEngine;
 pub use self::scripted::ScriptedEngine;
 
 use std::sync::Arc;
@@ -92,6 +98,10 @@ pub enum RolloutError {
     /// The model failed.
     #[error(transparent)]
     Policy(#[from] policy::PolicyError),
+    /// llama.cpp failed.
+    #[cfg(feature = "llama")]
+    #[error(transparent)]
+    Llama(#[from] ::llama::LlamaError),
     /// The engine was asked for what it does not have.
     #[error("{message}")]
     Request {

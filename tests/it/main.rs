@@ -24,6 +24,8 @@ mod jobs;
 mod kill;
 #[cfg(feature = "learner")]
 mod learner;
+#[cfg(feature = "llama")]
+mod llama;
 mod notation;
 mod openapi;
 mod overload;

@@ -10,7 +10,7 @@ use policy::{ModelConfig, Packed, Policy, Sizes, Tokenizer};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::engine::Engine;
+use super::engine::Engine;
 
 const FAMILIES: [Family; 3] = [Family::Llama, Family::Qwen2, Family::Qwen3];
 const VOCABULARY: usize = 40;

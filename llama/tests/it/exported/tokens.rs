@@ -7,7 +7,7 @@ use policy::gguf::{self, ExportOptions};
 use policy::{ModelConfig, Policy, Sizes, Tokenizer};
 use tempfile::TempDir;
 
-use crate::engine::Engine;
+use super::engine::Engine;
 
 fn load(tokenizer: &Tokenizer, path: &Path) -> Engine {
     let sizes = Sizes { hidden_size: 32, intermediate_size: 32, n_layers: 1, ..Sizes::default() };
