@@ -17,6 +17,8 @@ mod cli_sandbox;
 mod end_to_end;
 mod execute;
 mod explain;
+#[cfg(feature = "learner")]
+mod export;
 mod fairness;
 mod jobs;
 mod kill;
