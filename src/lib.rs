@@ -12,6 +12,7 @@ pub mod learner;
 #[cfg(feature = "learner")]
 pub mod rollout;
 pub mod server;
+pub mod serving;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
