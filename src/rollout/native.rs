@@ -41,6 +41,8 @@ impl NativeEngine {
             Finish::Stop => "stop",
             Finish::Length => "length",
             Finish::Repetition => "repetition",
+            Finish::DeadEnd => "dead_end",
+            Finish::Cancelled => "cancelled",
         };
         let n_sampled = generated.sampled.iter().filter(|sampled| **sampled).count();
         let policy_versions = vec![self.version; generated.tokens.len()];
