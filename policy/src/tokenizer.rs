@@ -414,3 +414,33 @@ fn stop_tokens(
     }
     Ok(stop.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_stand_for_bytes() {
+        for (letter, byte) in [('Ġ', 0x20), ('Ċ', 0x0a), ('A', 0x41), ('é', 0xe9), ('Ā', 0x00), ('Ń', 0xad)] {
+            assert_eq!(letter_byte(letter), Some(byte), "{letter}");
+        }
+        let all: BTreeSet<u8> = ('\0'..'\u{200}').filter_map(letter_byte).collect();
+        assert_eq!(all.len(), 256);
+        assert_eq!([' ', '\u{144}', '漢'].map(letter_byte), [None; 3]);
+    }
+
+    #[test]
+    fn pieces_stand_for_bytes() {
+        for (name, byte) in [("<0x0A>", Some(10)), ("<0xff>", Some(255)), ("<0x1>", None), ("0x0A", None)] {
+            assert_eq!(byte_piece(name), byte, "{name}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_small_tokenizer() {
+        let tokenizer = Tokenizer::small(&["the ".to_owned()], "aé", None).expect("a tokenizer");
+        for (token, bytes) in [(2, "<eos>"), (4, "the "), (5, "a"), (6, "é"), (7, "")] {
+            assert_eq!(tokenizer.bytes(token), bytes.as_bytes(), "{token}");
+        }
+    }
+}

@@ -19,5 +19,5 @@ pub use self::ask::{Ask, Draw, Grammar, GrammarKind, seed_of};
 pub use self::desk::{Event, Failure, Finish, Happening};
 pub use self::engine::{Desk, Engine, Next, Place, Token};
 pub use self::served::{Answering, Limits, Loaded, NotReady, Ready, Served, Unserved};
-pub use self::source::{LoadError, ModelSettings, load};
+pub use self::source::{LoadError, ModelSettings, engines, load};
 pub use self::words::{Card, Refusal, Turn, Words};

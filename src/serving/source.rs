@@ -43,6 +43,19 @@ pub struct LoadError {
     pub message: String,
 }
 
+/// What this build can serve, and what it lacks, for people.
+pub fn engines() -> Vec<&'static str> {
+    vec![
+        if cfg!(feature = "learner") {
+            "folders in Hugging Face's layout (native engine)"
+        } else {
+            "no folders (built without `learner`)"
+        },
+        if cfg!(feature = "hub") { "names on the Hugging Face hub" } else { "no names (built without `hub`)" },
+        if cfg!(feature = "llama") { "GGUF files (llama.cpp)" } else { "no GGUF files (built without `llama`)" },
+    ]
+}
+
 /// Loads a model; it stays on the thread that this is called on.
 ///
 /// # Errors
