@@ -305,13 +305,19 @@ impl ServeSettings {
     fn model(&self) -> Result<Option<ModelSettings>, ConfigFault> {
         let Some(source) = self.model.clone() else { return Ok(None) };
         if source.is_empty() {
-            return Err(ConfigFault::Value { setting: "model", message: "is empty; leave it out to serve none" });
+            return Err(ConfigFault::Value {
+                setting: "model",
+                message: "is empty; leave it out to serve none",
+            });
         }
         let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let own_name = last.strip_suffix(".gguf").unwrap_or(last).to_owned();
         let name = self.model_name.clone().unwrap_or(own_name);
         if name.is_empty() || name.len() > MAX_MODEL_NAME || name.chars().any(char::is_control) {
-            return Err(ConfigFault::Value { setting: "model-name", message: "must have 1 to 256 characters" });
+            return Err(ConfigFault::Value {
+                setting: "model-name",
+                message: "must have 1 to 256 characters",
+            });
         }
         let within = |setting, value: Option<usize>| match value {
             Some(n) if n == 0 || n > MAX_MODEL_TOKENS => {

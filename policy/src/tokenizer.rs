@@ -421,7 +421,8 @@ mod tests {
 
     #[test]
     fn letters_stand_for_bytes() {
-        for (letter, byte) in [('Ġ', 0x20), ('Ċ', 0x0a), ('A', 0x41), ('é', 0xe9), ('Ā', 0x00), ('Ń', 0xad)] {
+        for (letter, byte) in [('Ġ', 0x20), ('Ċ', 0x0a), ('A', 0x41), ('é', 0xe9), ('Ā', 0x00), ('Ń', 0xad)]
+        {
             assert_eq!(letter_byte(letter), Some(byte), "{letter}");
         }
         let all: BTreeSet<u8> = ('\0'..'\u{200}').filter_map(letter_byte).collect();

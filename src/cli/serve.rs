@@ -51,7 +51,8 @@ const EXECUTION_SECONDS: [f64; 12] =
     [0.000_1, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0];
 const EXECUTION_FUEL: [f64; 9] = [1e5, 1e6, 1e7, 1e8, 1e9, 3e9, 1e10, 3e10, 1e11];
 /// Upper bounds of the histogram of times to a model's first token, in seconds.
-const FIRST_TOKEN_SECONDS: [f64; 12] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+const FIRST_TOKEN_SECONDS: [f64; 12] =
+    [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 /// How often histograms are folded, so that their samples do not pile up between scrapes.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -264,7 +265,10 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
 fn describe_model_metrics() {
     metrics::describe_gauge!("gavel_model_running", "Sequences that the model decodes.");
     metrics::describe_gauge!("gavel_model_waiting", "Sequences that wait for the model.");
-    metrics::describe_counter!("gavel_model_tokens_total", "Tokens of the model, of prompts and completions.");
+    metrics::describe_counter!(
+        "gavel_model_tokens_total",
+        "Tokens of the model, of prompts and completions."
+    );
     metrics::describe_counter!("gavel_model_sequences_total", "Sequences of the model, by how they ended.");
     metrics::describe_counter!("gavel_model_failures_total", "Failures of the model.");
     metrics::describe_histogram!(

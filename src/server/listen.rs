@@ -92,15 +92,17 @@ pub async fn serve(
     let until = *end_of_delay.get_or_init(Instant::now) + connections.drain_timeout;
     let shutdown = graceful.shutdown();
     tokio::pin!(shutdown);
+    let mut is_over = false;
     // What the model is still saying by then is ended with an error that says why, and is not just cut off.
-    if let Some(served) = &app.model
-        && tokio::time::timeout_at(until - CUT_TIME.min(connections.drain_timeout), &mut shutdown).await.is_err()
-    {
+    if let Some(served) = &app.model {
+        let before = until - CUT_TIME.min(connections.drain_timeout);
+        is_over = tokio::time::timeout_at(before, &mut shutdown).await.is_ok();
         served.cut();
     }
-    let n_cut = match tokio::time::timeout_at(until, shutdown).await {
-        Ok(()) => 0,
-        Err(_) => connections.max_connections - room.available_permits(),
+    let n_cut = if is_over || tokio::time::timeout_at(until, shutdown).await.is_ok() {
+        0
+    } else {
+        connections.max_connections - room.available_permits()
     };
     n_cut + app.jobs.n_open() + app.answers.n_working()
 }

@@ -127,7 +127,12 @@ pub(super) struct FrontDesk {
     is_over: bool,
     /// Tokens taken since the engine was last started.
     pub(super) n_taken: u64,
+    /// Calls until it is looked who of those that wait has gone.
+    n_until_sweep: usize,
 }
+
+/// How often it is looked, while there is no room for the next one, who of those that wait has gone.
+const SWEEP_EVERY: usize = 256;
 
 impl FrontDesk {
     pub(super) fn new(
@@ -146,6 +151,7 @@ impl FrontDesk {
             cut,
             is_over: false,
             n_taken: 0,
+            n_until_sweep: SWEEP_EVERY,
         }
     }
 
@@ -176,6 +182,22 @@ impl FrontDesk {
                 },
             );
         }
+    }
+
+    /// Makes room where those that wait have gone.
+    fn sweep(&mut self) {
+        self.n_until_sweep = SWEEP_EVERY;
+        while let Ok(message) = self.messages.try_recv() {
+            self.take(message);
+        }
+        let open = &mut self.open;
+        self.waiting.retain(|id| {
+            let is_there = open.get(id).is_some_and(|open| !open.gone.load(Ordering::Relaxed));
+            if !is_there {
+                open.remove(id);
+            }
+            is_there
+        });
     }
 
     fn stop(&mut self) {
@@ -227,6 +249,7 @@ impl FrontDesk {
     fn close(&mut self, id: usize) {
         if let Some(open) = self.open.remove(&id) {
             let n = open.sequences.iter().flatten().count();
+            metrics::counter!("gavel_model_sequences_total", "finish" => "cancelled").increment(n as u64);
             self.n_running.fetch_sub(n, Ordering::Relaxed);
         }
     }
@@ -277,8 +300,6 @@ impl Desk for FrontDesk {
         }
         let Some(open) = self.open.get_mut(&place.ask) else { return false };
         if open.gone.load(Ordering::Relaxed) {
-            metrics::counter!("gavel_model_sequences_total", "finish" => "cancelled")
-                .increment(open.sequences.iter().flatten().count() as u64);
             self.close(place.ask);
             return false;
         }
@@ -350,6 +371,10 @@ impl Desk for FrontDesk {
     }
 
     fn is_wanted(&mut self, ask: usize) -> bool {
+        self.n_until_sweep = self.n_until_sweep.saturating_sub(1);
+        if self.n_until_sweep == 0 {
+            self.sweep();
+        }
         let Some(open) = self.open.get(&ask) else { return false };
         if open.gone.load(Ordering::Relaxed) {
             self.close(ask);

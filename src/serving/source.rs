@@ -51,8 +51,16 @@ pub fn engines() -> Vec<&'static str> {
         } else {
             "no folders (built without `learner`)"
         },
-        if cfg!(feature = "hub") { "names on the Hugging Face hub" } else { "no names (built without `hub`)" },
-        if cfg!(feature = "llama") { "GGUF files (llama.cpp)" } else { "no GGUF files (built without `llama`)" },
+        if cfg!(feature = "hub") {
+            "names on the Hugging Face hub"
+        } else {
+            "no names (built without `hub`)"
+        },
+        if cfg!(feature = "llama") {
+            "GGUF files (llama.cpp)"
+        } else {
+            "no GGUF files (built without `llama`)"
+        },
     ]
 }
 

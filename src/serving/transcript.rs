@@ -82,7 +82,8 @@ impl Transcript {
 
     /// Gives of the held text what cannot begin a stop text.
     fn settled(&mut self, stops: &[String], keep_stop: bool) -> (String, Option<Stopped>) {
-        let found = stops.iter().enumerate().filter_map(|(i, stop)| Some((self.held.find(stop.as_str())?, i)));
+        let found =
+            stops.iter().enumerate().filter_map(|(i, stop)| Some((self.held.find(stop.as_str())?, i)));
         // The one that begins first, of those the longest.
         let first = found.min_by_key(|(at, i)| (*at, std::cmp::Reverse(stops[*i].len())));
         if let Some((at, index)) = first {

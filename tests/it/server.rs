@@ -120,6 +120,8 @@ impl Server {
             options.connections,
             async move { drop(stopped.await) },
         ));
+        // The client wants to know who encrypts, also where nothing is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { address, app, gate, client, stop: Some(stop), serving }
     }

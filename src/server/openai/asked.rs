@@ -84,7 +84,9 @@ impl Inside {
 /// 404 where there is none.
 pub(super) fn model(app: &App) -> Result<&Arc<Served>, Refusal> {
     app.model.as_ref().ok_or_else(|| {
-        Refusal::no_model("this server serves no model; start it with `gavel serve --model <folder, name or file>`")
+        Refusal::no_model(
+            "this server serves no model; start it with `gavel serve --model <folder, name or file>`",
+        )
     })
 }
 

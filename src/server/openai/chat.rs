@@ -83,7 +83,10 @@ struct Message {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a text, or a list of parts such as {\"type\": \"text\", \"text\": \"…\"}")]
+#[serde(
+    untagged,
+    expecting = "expected a text, or a list of parts such as {\"type\": \"text\", \"text\": \"…\"}"
+)]
 enum Content {
     Text(String),
     Parts(Vec<Part>),
@@ -342,12 +345,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn event(
-        &self,
-        choices: Vec<Chunk>,
-        usage: Option<Usage>,
-        prompt_token_ids: Option<Vec<u32>>,
-    ) -> Bytes {
+    fn event(&self, choices: Vec<Chunk>, usage: Option<Usage>, prompt_token_ids: Option<Vec<u32>>) -> Bytes {
         let Self { id, created, model } = self;
         let object = "chat.completion.chunk";
         event(&Reply { id, object, created: *created, model, choices, usage, prompt_token_ids })

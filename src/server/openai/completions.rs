@@ -142,7 +142,10 @@ fn read(bytes: &[u8], served: &Served, ready: &Ready) -> Result<Asked, Refusal> 
         return Err(Refusal::unsupported("best_of", message));
     }
     if own.echo == Some(true) {
-        return Err(Refusal::unsupported("echo", "`echo` is not supported; put the prompt before the text yourself"));
+        return Err(Refusal::unsupported(
+            "echo",
+            "`echo` is not supported; put the prompt before the text yourself",
+        ));
     }
     if own.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
         return Err(Refusal::unsupported("suffix", "`suffix` is not supported"));

@@ -89,10 +89,7 @@ fn response_format(value: &Value) -> Result<Option<Grammar>, Refusal> {
             let found = value.pointer("/json_schema/schema").unwrap_or(&Value::Null);
             schema("response_format.json_schema.schema", found).map(Some)
         }
-        _ => Err(Refusal::value(
-            format!("{FIELD}.type"),
-            "expected `text`, `json_object` or `json_schema`",
-        )),
+        _ => Err(Refusal::value(format!("{FIELD}.type"), "expected `text`, `json_object` or `json_schema`")),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::refusal::Refusal;
 use crate::serving::Ready;
@@ -34,7 +34,8 @@ impl PromptInput {
             return Err(Refusal::value(FIELD, "the prompt is empty; there is nothing to continue"));
         }
         if let Some(token) = prompts.iter().flatten().find(|token| **token as usize >= vocabulary) {
-            let message = format!("the token {token} is not in the vocabulary; tokens are below {vocabulary}");
+            let message =
+                format!("the token {token} is not in the vocabulary; tokens are below {vocabulary}");
             return Err(Refusal::value(FIELD, message));
         }
         Ok(prompts)

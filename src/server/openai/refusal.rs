@@ -97,7 +97,8 @@ impl Refusal {
 
     /// 503: the server is stopping, in the middle of the answer.
     pub(super) fn stopping() -> Self {
-        let message = "the server is stopping and could not wait for the end of this answer; send the request again";
+        let message =
+            "the server is stopping and could not wait for the end of this answer; send the request again";
         let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_stopping", message);
         Self { retry_after_s: Some(5), ..refusal }
     }

@@ -227,10 +227,8 @@ impl SharedFields {
             return Err(Refusal::value(FIELD, message));
         }
         if let Some(token) = list.iter().find(|token| **token as usize >= card.vocabulary) {
-            let message = format!(
-                "the token {token} is not in the vocabulary; tokens are below {}",
-                card.vocabulary
-            );
+            let message =
+                format!("the token {token} is not in the vocabulary; tokens are below {}", card.vocabulary);
             return Err(Refusal::value(FIELD, message));
         }
         Ok(list)
@@ -260,12 +258,17 @@ fn stops(value: &Value) -> Result<Vec<String>, Refusal> {
         one => vec![one],
     };
     if list.len() > MAX_STOPS {
-        return Err(Refusal::value(FIELD, format!("`{FIELD}` has {} texts, at most {MAX_STOPS}", list.len())));
+        return Err(Refusal::value(
+            FIELD,
+            format!("`{FIELD}` has {} texts, at most {MAX_STOPS}", list.len()),
+        ));
     }
     list.into_iter()
         .map(|stop| match stop.as_str() {
             None => Err(Refusal::value(FIELD, "`stop` is a text or a list of texts")),
-            Some("") => Err(Refusal::value(FIELD, "an empty stop text would end everything at once; leave it out")),
+            Some("") => {
+                Err(Refusal::value(FIELD, "an empty stop text would end everything at once; leave it out"))
+            }
             Some(stop) if stop.len() > MAX_STOP_BYTES => Err(Refusal::value(
                 FIELD,
                 format!("a stop text has {} bytes, at most {MAX_STOP_BYTES}", stop.len()),

@@ -30,7 +30,8 @@ async fn a_chat_completion() {
         {"role": "user", "content": "c", "name": "Ada"},
         {"role": "assistant", "content": null},
     ]);
-    let body = json!({"model": "tiny", "messages": messages, "max_completion_tokens": 40, "unknown": {"a": [1]}});
+    let body =
+        json!({"model": "tiny", "messages": messages, "max_completion_tokens": 40, "unknown": {"a": [1]}});
     let reply = ask(&server, CHAT, &body).await;
     assert!(reply["id"].as_str().unwrap().starts_with("chatcmpl-"));
     assert_eq!(reply["object"], "chat.completion");
@@ -56,7 +57,8 @@ async fn prompts_in_every_form() {
         let reply = ask(&server, COMPLETIONS, &body).await;
         let texts: Vec<String> = told(&reply).into_iter().map(|(text, ..)| text).collect();
         assert_eq!(texts, expected, "{prompt}");
-        let indices: Vec<_> = reply["choices"].as_array().unwrap().iter().map(|c| c["index"].clone()).collect();
+        let indices: Vec<_> =
+            reply["choices"].as_array().unwrap().iter().map(|c| c["index"].clone()).collect();
         assert_eq!(indices, (0..expected.len()).map(Value::from).collect::<Vec<_>>());
         // Prompts are counted once, whatever continues them.
         let n_prompt = prompt.as_array().map_or(2, |list| match list[0] {
@@ -157,7 +159,8 @@ async fn log_probabilities_in_both_shapes() {
     let reply = ask(&server, CHAT, &body).await;
     let content = &reply["choices"][0]["logprobs"]["content"];
     let top = json!([{"token": "a", "logprob": -1.0, "bytes": [97]}]);
-    let token = |text: &str, byte: u8| json!({"token": text, "logprob": -0.5, "bytes": [byte], "top_logprobs": top});
+    let token =
+        |text: &str, byte: u8| json!({"token": text, "logprob": -0.5, "bytes": [byte], "top_logprobs": top});
     assert_eq!(content, &json!([token("\u{fffd}", 195), token("\u{fffd}", 169), token(":", 58)]));
     // In pieces each comes with its token.
     let events = stream(&server, CHAT, &body).await;

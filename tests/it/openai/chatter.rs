@@ -40,8 +40,10 @@ impl Words for Bytes {
     }
 
     fn decode(&self, tokens: &[u32], _: bool) -> String {
-        String::from_utf8_lossy(&tokens.iter().filter_map(|token| u8::try_from(*token).ok()).collect::<Vec<_>>())
-            .into_owned()
+        String::from_utf8_lossy(
+            &tokens.iter().filter_map(|token| u8::try_from(*token).ok()).collect::<Vec<_>>(),
+        )
+        .into_owned()
     }
 
     fn bytes(&self, token: u32) -> Vec<u8> {
