@@ -58,10 +58,8 @@ pub(super) async fn next(inside: &mut Inside) -> Result<(usize, Happening), Refu
     if Instant::now() >= inside.deadline {
         return Err(inside.too_late());
     }
-    let event = match timeout_at(inside.deadline.into(), inside.answering.events.recv()).await {
-        Ok(event) => event,
-        Err(_) => return Err(inside.too_late()),
-    };
+    let waiting = timeout_at(inside.deadline.into(), inside.answering.events.recv()).await;
+    let Ok(event) = waiting else { return Err(inside.too_late()) };
     match event {
         Some(Event::Of { ask, index, what }) => Ok((ask * inside.n + index, what)),
         Some(Event::Failed(Failure::Refused(message))) => Err(Refusal::value("prompt", message)),
