@@ -27,6 +27,7 @@ mod learner;
 #[cfg(feature = "llama")]
 mod llama;
 mod notation;
+mod openai;
 mod openapi;
 mod overload;
 #[cfg(feature = "learner")]
