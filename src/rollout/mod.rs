@@ -3,11 +3,12 @@
 //! An engine samples; it knows no reward. What it gives back says of every token which policy sampled it and with
 //! what log-probability, so that a learner can correct for a policy that has moved on.
 
+mod assembly;
 mod native;
 mod remote;
 mod scripted;
 
-pub use self::native::{Decode, NativeEngine};
+pub use self::native::NativeEngine;
 pub use self::remote::{Folder, Messages, RemoteEngine, RemoteSettings, WeightSync, Wire};
 pub use self::scripted::ScriptedEngine;
 
@@ -23,6 +24,9 @@ pub struct Prompt {
     /// The same as the policy's tokens.
     pub tokens: Arc<[u32]>,
 }
+
+/// Turns tokens into text, as the tokenizer of the policy does.
+pub type Decode = Arc<dyn Fn(&[u32]) -> String + Send + Sync>;
 
 /// One completion with what the learner needs to know of its tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
