@@ -13,6 +13,7 @@ pub mod remote;
 #[cfg(feature = "learner")]
 pub mod rollout;
 pub mod server;
+pub mod serving;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

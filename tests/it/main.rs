@@ -23,6 +23,7 @@ mod kill;
 #[cfg(feature = "learner")]
 mod learner;
 mod notation;
+mod openai;
 mod openapi;
 mod overload;
 #[cfg(feature = "learner")]

@@ -14,6 +14,7 @@ use gavel::server::job_table::{JobLimits, Jobs};
 use gavel::server::listen::{self, Connections};
 use gavel::server::rubric_cache::RubricCache;
 use gavel::server::{self, App, Settings};
+use gavel::serving::Served;
 use gavel::store::{Name, Store};
 use graders::Resources;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -40,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) jobs: JobLimits,
     /// Memory for verdicts.
     pub(crate) cache_bytes: u64,
+    /// The model that is served.
+    pub(crate) model: Option<Arc<Served>>,
 }
 
 impl Default for Options {
@@ -65,6 +68,7 @@ impl Default for Options {
             wires: Wires::default(),
             jobs: JobLimits::default(),
             cache_bytes: 0,
+            model: None,
         }
     }
 }
@@ -100,6 +104,7 @@ impl Server {
             jobs: Jobs::new(options.jobs),
             sandbox: Some(sandbox),
             guests: None,
+            model: options.model,
             wires: options.wires,
             metrics: recorder(),
             settings: Settings { max_deadline: options.max_deadline },
@@ -115,6 +120,8 @@ impl Server {
             options.connections,
             async move { drop(stopped.await) },
         ));
+        // The client wants to know who encrypts, also where nothing is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { address, app, gate, client, stop: Some(stop), serving }
     }

@@ -19,6 +19,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     ("src/server/", &["crate::learner", "crate::cli"]),
     ("src/rollout/", &["crate::judge", "crate::server", "crate::store", "crate::cli"]),
+    (
+        "src/serving/",
+        &["crate::judge", "crate::server", "crate::store", "crate::learner", "crate::rollout", "crate::cli"],
+    ),
     ("src/learner/", &["crate::server", "crate::store", "crate::cli"]),
     (
         "src/tasks/",
@@ -172,6 +176,7 @@ fn no_part_knows_what_it_must_not() {
         "src/judge.rs",
         "src/learner/",
         "src/rollout/",
+        "src/serving/",
         "src/store/",
         "src/server/",
         "graders/src/",
