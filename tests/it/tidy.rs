@@ -18,6 +18,20 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &["crate::server", "crate::judge", "crate::rollout", "crate::learner", "crate::cli", "axum"],
     ),
     ("src/server/", &["crate::learner", "crate::cli"]),
+    (
+        "src/remote/",
+        &[
+            "crate::judge",
+            "crate::server",
+            "crate::store",
+            "crate::rollout",
+            "crate::learner",
+            "crate::tasks",
+            "crate::cli",
+            "graders",
+            "policy",
+        ],
+    ),
     ("src/rollout/", &["crate::judge", "crate::server", "crate::store", "crate::cli"]),
     (
         "src/serving/",

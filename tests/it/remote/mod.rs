@@ -4,6 +4,8 @@ mod client;
 #[cfg(feature = "learner")]
 mod engine;
 #[cfg(feature = "learner")]
+mod ours;
+#[cfg(feature = "learner")]
 mod sync;
 
 use std::collections::BTreeMap;
