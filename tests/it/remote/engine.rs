@@ -135,7 +135,10 @@ fn tokens_are_found_wherever_a_server_puts_them() {
         "logprobs": { "tokens": ["token_id:4", "token_id:5"], "token_logprobs": [-0.1, -0.2] } }] });
     let text = json!({ "choices": [{ "text": "ab", "finish_reason": "length",
         "logprobs": { "tokens": ["a", "b"], "token_logprobs": [-0.1, -0.2] } }] });
-    for answer in [named, text] {
+    let numbered = json!({ "choices": [{ "text": "?", "finish_reason": "length",
+        "logprobs": { "content": [{ "id": 4, "token": "?", "bytes": [97], "logprob": -0.1 },
+                                  { "id": 5, "token": "?", "bytes": [98], "logprob": -0.2 }] } }] });
+    for answer in [named, numbered, text] {
         let rollout = one(answer).unwrap();
         assert_eq!((rollout.tokens.as_slice(), rollout.completion.text.as_str()), (&[4, 5][..], "ab"));
         assert_eq!(rollout.completion.finish_reason.as_deref(), Some("length"));
