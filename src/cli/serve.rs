@@ -271,6 +271,14 @@ fn describe_model_metrics() {
     );
     metrics::describe_counter!("gavel_model_sequences_total", "Sequences of the model, by how they ended.");
     metrics::describe_counter!("gavel_model_failures_total", "Failures of the model.");
+    metrics::describe_counter!("gavel_remote_requests_total", "Tries at other servers, by how they ended.");
+    metrics::describe_counter!("gavel_remote_retries_total", "Tries at other servers after the first.");
+    metrics::describe_counter!("gavel_remote_rests_total", "Times that another server was left alone.");
+    metrics::describe_histogram!(
+        "gavel_remote_seconds",
+        metrics::Unit::Seconds,
+        "Calls of other servers that went well, with all their tries."
+    );
     metrics::describe_histogram!(
         "gavel_model_first_token_seconds",
         metrics::Unit::Seconds,

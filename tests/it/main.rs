@@ -32,6 +32,7 @@ mod openapi;
 mod overload;
 #[cfg(feature = "learner")]
 mod recipes;
+mod remote;
 mod run_code;
 mod running;
 mod scripted;
