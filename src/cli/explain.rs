@@ -52,7 +52,7 @@ impl Explain {
             .map_err(|error| anyhow!("--grader{}: {}", place(&error.pointer), error.message))?;
         let task = self.task()?;
         let completion = Completion::new(self.completion()?);
-        let resources = Resources { sandbox: Some(self.guests.sandbox(1)) };
+        let resources = Resources { sandbox: Some(self.guests.sandbox(1)), ..Resources::default() };
         let judge = Judge::start(1, resources).context("cannot start the grading thread")?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let control = Arc::new(Control::default());

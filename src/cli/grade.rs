@@ -89,7 +89,7 @@ impl Grade {
         let n_threads =
             self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let sandbox = self.guests.sandbox(self.sandbox_slots.unwrap_or(n_threads));
-        let resources = Resources { sandbox: Some(sandbox) };
+        let resources = Resources { sandbox: Some(sandbox), ..Resources::default() };
         let judge = Judge::start(n_threads, resources).context("cannot start the grading threads")?;
 
         let (output, done) = open_output(&self.output, self.overwrite, &rubric)?;

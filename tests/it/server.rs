@@ -87,7 +87,7 @@ impl Server {
     pub(crate) async fn with(options: Options) -> Self {
         let gate = Arc::new(Gate::default());
         let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
-        let resources = Resources { sandbox: Some(Arc::clone(&sandbox)) };
+        let resources = Resources { sandbox: Some(Arc::clone(&sandbox)), ..Resources::default() };
         let app = Arc::new(App {
             judge: Judge::start(options.n_threads, resources)
                 .unwrap()
