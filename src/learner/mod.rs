@@ -13,6 +13,7 @@ pub mod checkpoint;
 mod collect;
 mod completion;
 pub mod dpo;
+mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod example;

@@ -5,6 +5,7 @@
 //! The recipe never reads a model, a data set or a clock.
 
 mod drawing;
+mod engine;
 mod eval;
 mod fault;
 mod fields;
@@ -23,6 +24,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+pub use self::engine::{CacheDtype, EngineKind, EngineRecipe, ExportDtype, FlashAttention, LlamaRecipe};
 pub use self::eval::EvalRecipe;
 pub use self::fault::{Fault, RecipeError};
 pub use self::model::{Dtype, Family, LoraRecipe, LoraTarget, ModelRecipe, ModelSource, TinyModel};
@@ -52,6 +54,8 @@ pub struct Recipe {
     pub tasks: TaskRecipe,
     /// How completions are drawn.
     pub sampling: SamplingRecipe,
+    /// Who draws them.
+    pub engine: EngineRecipe,
     /// How the policy learns from them.
     pub train: TrainRecipe,
     /// Supervised steps before the first rollout.
@@ -137,6 +141,7 @@ impl Recipe {
             sft.resolve(learning_rate);
         }
         self.eval.resolve(&self.sampling);
+        self.engine.resolve();
         self.tasks.resolve();
     }
 
@@ -145,6 +150,7 @@ impl Recipe {
         self.model.check(&mut checks.section("model"));
         self.tasks.check(&mut checks.section("tasks"));
         self.sampling.check(&mut checks.section("sampling"));
+        self.engine.check(&mut checks.section("engine"));
         self.train.check(&mut checks.section("train"));
         self.eval.check(&mut checks.section("eval"));
         self.checkpoint.check(&mut checks.section("checkpoint"));
@@ -196,11 +202,12 @@ impl Recipe {
 }
 
 /// What a run that goes on may change.
-const FREE_TO_CHANGE: [&str; 8] = [
+const FREE_TO_CHANGE: [&str; 9] = [
     "train.steps",
     "train.micro_batch_tokens",
     "eval",
     "checkpoint",
+    "engine",
     "run.device",
     "run.folder",
     "run.store",

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::collect::Collected;
-use super::completion::engine;
+use super::engine;
 use super::error::{LearnerError, Result};
 use super::evaluate::{Subject, evaluate};
 use super::folder::RunFolder;
@@ -111,6 +111,7 @@ impl<'a> Learner<'a> {
     /// Builds all that a run needs, or takes it from a checkpoint.
     pub(super) fn open(job: &Job<'a>, hooks: &mut dyn Hooks) -> Result<Self> {
         let recipe = job.recipe;
+        engine::check(recipe)?;
         let device = model::device(&recipe.run.device)?;
         let resumed = job.resume.as_ref();
         let draws = seed(recipe.run.seed, 0, DRAWS_OF_MODEL, 0);
@@ -184,8 +185,7 @@ impl<'a> Learner<'a> {
                 (state.controllers, state.latched, state.schedule_metrics);
             step = checkpoint.step;
         }
-        let mut engine: Box<dyn RolloutEngine> =
-            Box::new(engine(&policy, &tokenizer, recipe.sampling.max_sequences));
+        let mut engine = engine::open(recipe, &policy, &tokenizer)?;
         engine.sync(&policy, step)?;
         Ok(Self {
             throughput: policy::flops::throughput(&policy.device)?,

@@ -63,6 +63,8 @@ thinking = { max_tokens = 100 }
 [train]
 preset = \"dapo\"
 objective = { mask_truncated = false, kl = { coefficient = 0.01 } }
+[engine]
+kind = \"llama\"
 [sft]
 path = \"examples.jsonl\"
 ";
@@ -109,6 +111,13 @@ fn every_fault_names_its_field() {
         ("sampling.max_tokens=512", "sampling.max_tokens: 512 leaves no room for a prompt"),
         ("eval.samples=4", "eval.samples: is 4, but at temperature 0 they would all be the same"),
         ("model.tiny.heads=64", "model.tiny.heads: 64 heads cannot share a width of 64"),
+        ("engine.kind=lama", "engine.kind: cannot be `lama`; did you mean `llama`?"),
+        ("engine.lama={}", "engine.lama: is no field of a recipe; did you mean `llama`?"),
+        ("engine.llama.batch_tokens=0", "engine.llama.batch_tokens: is 0; it must be from 1 to 2^30"),
+        (
+            "engine.llama={ cache_dtype = \"q8_0\", flash_attention = \"off\" }",
+            "engine.llama.cache_dtype: q8_0 needs flash attention, which is off",
+        ),
         ("model.dtype=f16", "model.dtype: cannot be `f16`; did you mean `bf16`?"),
         ("model.lora.targets=[\"all\"]", "model.lora.targets: cannot be `all`; there are `q_proj`"),
         ("run.device=gpu", "run.device: is `gpu`; it must be `auto`, `cpu` or `cuda:N`"),
@@ -213,6 +222,7 @@ fn fields_are_all_there() {
         "tasks.prompt.system",
         "sampling.thinking.insert",
         "sampling.repetition.times",
+        "engine.llama.model",
         "train.objective",
         "sft.steps",
         "checkpoint.keep",
