@@ -24,6 +24,7 @@ mod kill;
 mod learner;
 mod notation;
 mod openapi;
+mod opinions;
 mod overload;
 #[cfg(feature = "learner")]
 mod recipes;

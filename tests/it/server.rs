@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use gavel::judge::{Judge, VerdictCache};
+use gavel::opinion::OpinionSettings;
 use gavel::server::admission::{Admission, Limits};
 use gavel::server::answers::{AnswerLimits, Answers};
 use gavel::server::auth::{Gatekeeper, new_key};
@@ -40,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) jobs: JobLimits,
     /// Memory for verdicts.
     pub(crate) cache_bytes: u64,
+    /// Models that graders may ask.
+    pub(crate) opinions: OpinionSettings,
 }
 
 impl Default for Options {
@@ -65,6 +68,7 @@ impl Default for Options {
             wires: Wires::default(),
             jobs: JobLimits::default(),
             cache_bytes: 0,
+            opinions: OpinionSettings::default(),
         }
     }
 }
@@ -88,6 +92,7 @@ impl Server {
         let gate = Arc::new(Gate::default());
         let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
         let resources = Resources { sandbox: Some(Arc::clone(&sandbox)), ..Resources::default() };
+        let resources = options.opinions.add_to(resources).unwrap();
         let app = Arc::new(App {
             judge: Judge::start(options.n_threads, resources)
                 .unwrap()

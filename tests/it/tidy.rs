@@ -21,6 +21,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("src/rollout/", &["crate::judge", "crate::server", "crate::store", "crate::cli"]),
     ("src/learner/", &["crate::server", "crate::store", "crate::cli"]),
     (
+        "src/opinion/",
+        &["crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::tasks", "crate::cli"],
+    ),
+    (
         "src/tasks/",
         &["crate::judge", "crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::cli"],
     ),

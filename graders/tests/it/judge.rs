@@ -102,7 +102,7 @@ impl Heard {
                     (None, _) if begins.is_some() => {
                         let name = begins.unwrap_or_default();
                         open = Some(name.to_owned());
-                        let bare = name.split_once(' ').unwrap().0;
+                        let bare = name.split_once(' ').map_or(name, |(bare, _)| bare);
                         heard.quoted.push((bare.to_owned(), String::new()));
                     }
                     _ => {
