@@ -214,7 +214,7 @@ impl Turns {
         }
     }
 
-    fn judge(&self, control: &Arc<Control>, group: &Arc<Group>, is_over: &dyn Fn() -> bool) {
+    fn judge(self: &Arc<Self>, control: &Arc<Control>, group: &Arc<Group>, is_over: &dyn Fn() -> bool) {
         if !group.is_prepared() {
             group.prepare(&self.resources);
             let n_helpers = group.n_untaken().saturating_sub(1);
