@@ -29,6 +29,7 @@ mod llama;
 mod notation;
 mod openai;
 mod openapi;
+mod opinions;
 mod overload;
 #[cfg(feature = "learner")]
 mod recipes;
