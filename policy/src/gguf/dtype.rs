@@ -41,8 +41,8 @@ impl Dtype {
         }
     }
 
-    /// The number of the type (`enum ggml_type`).
-    pub(super) const fn code(self) -> u32 {
+    /// The number of the type in llama.cpp (`enum ggml_type`).
+    pub const fn code(self) -> u32 {
         match self {
             Self::F32 => 0,
             Self::F16 => 1,

@@ -35,19 +35,14 @@ pub struct ExportOptions {
     pub pre_tokenizer: Option<String>,
 }
 
-/// Writes a model and its tokenizer, with its chat template, to one file, which is there whole or not at all. Adapters
-/// are merged into the matrices. `progress` hears of bytes written, and of how many there will be.
-///
-/// # Errors
-/// When llama.cpp's graph of the family is not this model, it has no equal to the tokenizer, a number is not finite or
-/// too large for the type, or the file cannot be written.
-pub fn export(
-    policy: &Policy,
-    tokenizer: &Tokenizer,
-    options: &ExportOptions,
-    path: &Path,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<()> {
+/// Everything of a file but the numbers.
+struct Prepared {
+    entries: Vec<Entry>,
+    header: Vec<u8>,
+    size: usize,
+}
+
+fn prepare(policy: &Policy, tokenizer: &Tokenizer, options: &ExportOptions) -> Result<Prepared> {
     let mut metadata = architecture::metadata(&policy.config, options.dtype, options.name.as_deref())?;
     metadata.extend(vocabulary::metadata(tokenizer, &policy.config, options.pre_tokenizer.as_deref())?);
     let entries = tensors(policy);
@@ -60,8 +55,39 @@ pub fn export(
         })
         .collect();
     let header = format::header(&metadata, &described);
-    let total =
-        described.iter().fold(header.len(), |total, tensor| total + format::padded(tensor.size())) as u64;
+    let size = described.iter().fold(header.len(), |size, tensor| size + format::padded(tensor.size()));
+    Ok(Prepared { entries, header, size })
+}
+
+/// A model and its tokenizer, with its chat template, as the bytes of a file. Adapters are merged into the matrices.
+///
+/// # Errors
+/// When llama.cpp's graph of the family is not this model, it has no equal to the tokenizer, or a number is not finite
+/// or too large for the type.
+pub fn bytes(policy: &Policy, tokenizer: &Tokenizer, options: &ExportOptions) -> Result<Vec<u8>> {
+    let Prepared { entries, mut header, size } = prepare(policy, tokenizer, options)?;
+    header.reserve_exact(size - header.len());
+    for entry in &entries {
+        entry.encode(options.dtype, &mut header)?;
+        format::pad(&mut header);
+    }
+    Ok(header)
+}
+
+/// The same to a file, which is there whole or not at all, tensor by tensor. `progress` hears of bytes written, and of
+/// how many there will be.
+///
+/// # Errors
+/// As [`bytes`]; when the file cannot be written.
+pub fn export(
+    policy: &Policy,
+    tokenizer: &Tokenizer,
+    options: &ExportOptions,
+    path: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<()> {
+    let Prepared { entries, header, size } = prepare(policy, tokenizer, options)?;
+    let total = size as u64;
     // What a tensor says of itself is told as such, and not as a fault of the file.
     let mut refused = Ok(());
     let written = write_whole(path, |file| {
