@@ -162,9 +162,9 @@ fn sequences_share_what_they_have_in_common() {
         running.copy_sequence(0, sequence).unwrap();
     }
     // Were the cells copied, there would be no room for these.
-    for i in 90..100 {
+    for (i, token) in all.iter().enumerate().skip(90) {
         let rows: Vec<llama::Row> = (1..8)
-            .map(|sequence| llama::Row { token: all[i], position: i as u32, sequence, logits: true })
+            .map(|sequence| llama::Row { token: *token, position: i as u32, sequence, logits: true })
             .collect();
         running.decode(&rows).unwrap();
     }
