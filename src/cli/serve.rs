@@ -80,7 +80,8 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr()?;
     let sandbox = InstalledGuests::new(config.guests.clone(), config.n_sandbox_slots);
     let guests = open_guests(&sandbox);
-    let resources = Resources { sandbox: Some(sandbox.clone()) };
+    let resources = Resources { sandbox: Some(sandbox.clone()), ..Resources::default() };
+    let resources = config.opinions.add_to(resources)?;
     let judge = Judge::start(config.n_threads, resources).context("cannot start the grading threads")?;
     let judge = judge.with_cache(VerdictCache::new(config.cache_bytes, MIN_WORK));
     let (model, unloaded) = model(config.model.clone())?;
@@ -271,6 +272,14 @@ fn describe_model_metrics() {
     );
     metrics::describe_counter!("gavel_model_sequences_total", "Sequences of the model, by how they ended.");
     metrics::describe_counter!("gavel_model_failures_total", "Failures of the model.");
+    metrics::describe_counter!("gavel_remote_requests_total", "Tries at other servers, by how they ended.");
+    metrics::describe_counter!("gavel_remote_retries_total", "Tries at other servers after the first.");
+    metrics::describe_counter!("gavel_remote_rests_total", "Times that another server was left alone.");
+    metrics::describe_histogram!(
+        "gavel_remote_seconds",
+        metrics::Unit::Seconds,
+        "Calls of other servers that went well, with all their tries."
+    );
     metrics::describe_histogram!(
         "gavel_model_first_token_seconds",
         metrics::Unit::Seconds,

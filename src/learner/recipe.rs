@@ -13,6 +13,7 @@ mod model;
 mod overrides;
 mod pipeline;
 mod prompt;
+mod remote;
 mod rubric;
 mod run;
 mod sampling;
@@ -20,6 +21,7 @@ mod sft;
 mod tasks;
 mod train;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,7 @@ pub use self::model::{Dtype, Family, LoraRecipe, LoraTarget, ModelRecipe, ModelS
 pub use self::overrides::Override;
 pub use self::pipeline::PipelineRecipe;
 pub use self::prompt::PromptRecipe;
+pub use self::remote::{RemoteLogprobs, RemotePrompt, RemoteRecipe, RemoteSync, RemoteWire};
 pub use self::rubric::RubricRecipe;
 pub use self::run::{CheckpointRecipe, DeviceChoice, RunRecipe};
 pub use self::sampling::{RepetitionRecipe, SamplingRecipe, ThinkingRecipe};
@@ -40,6 +43,7 @@ pub use self::tasks::{HeldOut, HeldOutSource, TaskRecipe, TaskSource};
 pub use self::train::{Schedule, TrainRecipe};
 
 use self::fault::Checks;
+use crate::opinion::{JudgeSettings, OpinionSettings, RewardModelSettings};
 
 /// A training run, described.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -70,6 +74,12 @@ pub struct Recipe {
     pub eval: EvalRecipe,
     /// When the run is saved.
     pub checkpoint: CheckpointRecipe,
+    /// Language models that the rubric may ask, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub judges: BTreeMap<String, JudgeSettings>,
+    /// Reward models that the rubric may ask, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reward_models: BTreeMap<String, RewardModelSettings>,
 }
 
 impl Recipe {
@@ -156,6 +166,9 @@ impl Recipe {
         self.tasks.check(&mut checks.section("tasks"));
         self.sampling.check(&mut checks.section("sampling"));
         self.engine.check(&mut checks.section("engine"));
+        if let Some(remote) = self.engine.remote.as_ref().filter(|_| self.engine.kind == EngineKind::Remote) {
+            remote.check_with(self, &mut checks.section("engine.remote"));
+        }
         self.train.check(&mut checks.section("train"));
         self.eval.check(&mut checks.section("eval"));
         self.checkpoint.check(&mut checks.section("checkpoint"));
@@ -187,6 +200,11 @@ impl Recipe {
         }
     }
 
+    /// The models that the rubric may ask.
+    pub fn opinions(&self) -> OpinionSettings {
+        OpinionSettings { judges: self.judges.clone(), reward_models: self.reward_models.clone() }
+    }
+
     /// The rubric that rewards.
     ///
     /// # Errors
@@ -210,12 +228,14 @@ impl Recipe {
 }
 
 /// What a run that goes on may change.
-const FREE_TO_CHANGE: [&str; 9] = [
+const FREE_TO_CHANGE: [&str; 11] = [
     "train.steps",
     "train.micro_batch_tokens",
     "eval",
     "checkpoint",
     "engine",
+    "judges",
+    "reward_models",
     "run.device",
     "run.folder",
     "run.store",

@@ -250,6 +250,7 @@ impl<'a> Learner<'a> {
         )?;
         // What it remembers of imitation says nothing about what follows.
         self.optimizer.reset()?;
+        self.engine.sync(&self.policy, self.step)?;
         if self.objective.kl.needs_reference() && self.recipe.model.lora.is_none() {
             self.reference = Some(self.policy.frozen_copy()?);
         }
@@ -452,6 +453,9 @@ impl<'a> Learner<'a> {
         metrics.n_groups_sampled = all.len();
         metrics.n_groups = step.scored.len();
         metrics.n_refills = collected.n_refills;
+        metrics.n_failed = collected.n_failed;
+        (metrics.staleness_mean, metrics.staleness_max) =
+            super::summary_of_step::staleness(&all, self.step.saturating_sub(1));
         metrics.zero_variance_fraction = collected.n_uniform as f64 / all.len().max(1) as f64;
         metrics.loss = updated.loss;
         metrics.grad_norm = updated.grad_norm;

@@ -186,3 +186,115 @@ impl Source for Assembly<'_, '_> {
         self.refused.get_or_insert(error);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use candle_core::Device;
+    use graders::Task;
+    use policy::decode::EngineLimits;
+    use policy::{ModelConfig, Policy, Sizes};
+
+    use super::*;
+    use crate::rollout::{NativeEngine, Prompt, RolloutEngine};
+
+    fn policy() -> Policy {
+        let sizes = Sizes {
+            hidden_size: 16,
+            intermediate_size: 24,
+            n_layers: 2,
+            n_heads: 2,
+            n_kv_heads: 1,
+            max_position_embeddings: 64,
+            initializer_range: 0.3,
+            ..Sizes::default()
+        };
+        let config = ModelConfig::from_sizes(&sizes, 20).expect("the sizes fit");
+        Policy::random(config, 3, &Device::Cpu).expect("it is small")
+    }
+
+    fn engine(policy: &Policy) -> NativeEngine {
+        let decode: Decode =
+            Arc::new(|tokens: &[u32]| tokens.iter().map(|token| format!("{token} ")).collect());
+        NativeEngine::new(policy, decode, EngineLimits { max_batch: 7, ..EngineLimits::default() })
+    }
+
+    fn prompts() -> Vec<Prompt> {
+        let prompt = |n: u32| Prompt { task: Arc::new(Task::default()), tokens: (1..n).collect() };
+        [4, 9, 3].map(prompt).to_vec()
+    }
+
+    fn sampling() -> Sampling {
+        let thinking =
+            policy::decode::ThinkingBudget { max_tokens: 12, inserted: vec![5, 6], end_marker: vec![6] };
+        Sampling {
+            max_tokens: 30,
+            stop_tokens: vec![2],
+            stop_strings: vec!["7 7 ".to_owned()],
+            thinking: Some(thinking),
+            ..Sampling::default()
+        }
+    }
+
+    #[test]
+    fn rollouts_that_were_interrupted_end_as_if_they_had_not_been() {
+        let (policy, prompts, sampling) = (policy(), prompts(), sampling());
+        let mut straight = Vec::new();
+        let request = SampleRequest::new(&prompts, 4, &sampling, 11);
+        let sampled =
+            engine(&policy).sample(&request, &mut |group| straight.push(group)).expect("it samples");
+        assert!(sampled.unfinished.is_empty());
+        straight.sort_by_key(|group| group.index);
+        let n_tokens: usize =
+            straight.iter().flat_map(|group| &group.rollouts).map(|rollout| rollout.tokens.len()).sum();
+        assert_eq!(sampled.cost.n_tokens, n_tokens);
+
+        for every in [1, 2, 5] {
+            let mut engine = engine(&policy);
+            let (mut parted, mut begun) = (Vec::<Group>::new(), Vec::new());
+            let (mut version, mut cost) = (0, 0);
+            let mut places: Vec<usize> = (0..prompts.len()).collect();
+            while !places.is_empty() {
+                let asked: Vec<Prompt> = places.iter().map(|place| prompts[*place].clone()).collect();
+                let n_steps = AtomicUsize::new(0);
+                let interrupt = || n_steps.fetch_add(1, Ordering::Relaxed) == every;
+                let request = SampleRequest {
+                    begun: &begun,
+                    interrupt: Some(&interrupt),
+                    ..SampleRequest::new(&asked, 4, &sampling, 11)
+                };
+                engine.sync(&policy, version).expect("it takes them");
+                let sampled = engine
+                    .sample(&request, &mut |mut group| {
+                        group.index = places[group.index];
+                        parted.push(group);
+                    })
+                    .expect("it samples");
+                cost += sampled.cost.n_tokens;
+                begun = sampled.unfinished;
+                places = begun.iter().map(|group| places[group.index]).collect();
+                begun.iter_mut().enumerate().for_each(|(index, group)| group.index = index);
+                version += 1;
+            }
+            parted.sort_by_key(|group| group.index);
+            assert_eq!(cost, n_tokens, "no token is counted twice");
+            assert!(version > 2, "it was interrupted");
+            for (found, expected) in parted.iter().zip(&straight) {
+                assert_eq!(found.rollouts.len(), 4);
+                for (found, expected) in found.rollouts.iter().zip(&expected.rollouts) {
+                    assert_eq!(found.tokens, expected.tokens);
+                    assert_eq!(
+                        (&found.sampled, &found.completion),
+                        (&expected.sampled, &expected.completion)
+                    );
+                    for (a, b) in found.logprobs.iter().zip(&expected.logprobs) {
+                        assert!((a - b).abs() < 1e-4, "{a} and {b}");
+                    }
+                    assert_eq!(found.policy_versions.len(), found.tokens.len());
+                    assert!(found.policy_versions.is_sorted(), "later tokens are of later policies");
+                }
+            }
+        }
+    }
+}

@@ -4,10 +4,16 @@
 //! what log-probability, so that a learner can correct for a policy that has moved on.
 
 mod assembly;
+#[cfg(feature = "llama")]
+mod llama;
 mod native;
+mod remote;
 mod scripted;
 
+#[cfg(feature = "llama")]
+pub use self::llama::{LlamaEngine, LlamaLogits, LlamaSettings};
 pub use self::native::NativeEngine;
+pub use self::remote::{Folder, Messages, RemoteEngine, RemoteSettings, WeightSync, Wire};
 pub use self::scripted::ScriptedEngine;
 
 use std::sync::Arc;
@@ -141,6 +147,23 @@ pub enum RolloutError {
     /// The model failed.
     #[error(transparent)]
     Policy(#[from] policy::PolicyError),
+    /// Servers could not be asked.
+    #[error(transparent)]
+    Remote(#[from] crate::remote::RemoteError),
+    /// Servers gave nothing that could be used, or nothing that more requests would change.
+    #[error("{n_lost} of {n_asked} rollouts did not come; the first because: {message}")]
+    Lost {
+        /// Rollouts that did not come.
+        n_lost: usize,
+        /// Rollouts that were asked for.
+        n_asked: usize,
+        /// What happened to the first of them.
+        message: String,
+    },
+    /// llama.cpp failed.
+    #[cfg(feature = "llama")]
+    #[error(transparent)]
+    Llama(#[from] ::llama::LlamaError),
     /// The engine was asked for what it does not have.
     #[error("{message}")]
     Request {

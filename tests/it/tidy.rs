@@ -18,9 +18,27 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &["crate::server", "crate::judge", "crate::rollout", "crate::learner", "crate::cli", "axum"],
     ),
     ("src/server/", &["crate::learner", "crate::cli"]),
+    (
+        "src/remote/",
+        &[
+            "crate::judge",
+            "crate::server",
+            "crate::store",
+            "crate::rollout",
+            "crate::learner",
+            "crate::tasks",
+            "crate::cli",
+            "graders",
+            "policy",
+        ],
+    ),
     ("src/rollout/", &["crate::judge", "crate::server", "crate::store", "crate::cli"]),
     ("src/serving/", &["crate::judge", "crate::server", "crate::store", "crate::learner", "crate::cli"]),
     ("src/learner/", &["crate::server", "crate::store", "crate::cli"]),
+    (
+        "src/opinion/",
+        &["crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::tasks", "crate::cli"],
+    ),
     (
         "src/tasks/",
         &["crate::judge", "crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::cli"],
