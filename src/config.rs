@@ -1,5 +1,6 @@
 //! Configuration: read once (file, then environment, then flags), checked whole, passed down.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use crate::opinion::{JudgeSettings, OpinionSettings, RewardModelSettings};
 use crate::server::admission;
 use crate::server::compat::WiresSettings;
 use crate::server::listen::Connections;
@@ -102,6 +104,12 @@ pub struct ServeSettings {
     /// Data sets to load; in the file only.
     #[arg(skip)]
     pub datasets: Vec<DataSetSettings>,
+    /// Language models that judge, by their names; in the file only.
+    #[arg(skip)]
+    pub judges: BTreeMap<String, JudgeSettings>,
+    /// Reward models, by their names; in the file only.
+    #[arg(skip)]
+    pub reward_models: BTreeMap<String, RewardModelSettings>,
 }
 
 /// How logs are written.
@@ -147,6 +155,8 @@ pub struct ServeConfig {
     pub wires: WiresSettings,
     /// Data sets to load.
     pub datasets: Vec<DataSetSettings>,
+    /// Models that graders may ask.
+    pub opinions: OpinionSettings,
 }
 
 /// What is wrong with the configuration.
@@ -245,7 +255,14 @@ impl ServeSettings {
             // Flags and the environment say nothing of these.
             wires: fallback.wires,
             datasets: fallback.datasets,
+            judges: fallback.judges,
+            reward_models: fallback.reward_models,
         }
+    }
+
+    /// The models that graders may ask.
+    pub fn opinions(self) -> OpinionSettings {
+        OpinionSettings { judges: self.judges, reward_models: self.reward_models }
     }
 
     /// The complete configuration.
@@ -296,6 +313,7 @@ impl ServeSettings {
             otlp_endpoint: self.otlp_endpoint,
             wires: self.wires,
             datasets: self.datasets,
+            opinions: OpinionSettings { judges: self.judges, reward_models: self.reward_models },
         })
     }
 }

@@ -9,6 +9,7 @@ pub mod guests;
 pub mod judge;
 #[cfg(feature = "learner")]
 pub mod learner;
+pub mod opinion;
 pub mod remote;
 #[cfg(feature = "learner")]
 pub mod rollout;

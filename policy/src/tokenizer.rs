@@ -336,8 +336,23 @@ impl Tokenizer {
 
     /// The token that a completion of ours ends with.
     pub fn eos_token(&self) -> u32 {
-        let named = self.special.get("eos_token").and_then(|name| self.inner.token_to_id(name));
+        let named = self.special_token("eos_token");
         named.filter(|id| self.stop.contains(id)).unwrap_or(self.stop[0])
+    }
+
+    /// The number of a token, by what it is for: `bos_token`, `eos_token`, `pad_token` or `unk_token`.
+    pub fn special_token(&self, purpose: &str) -> Option<u32> {
+        self.special.get(purpose).and_then(|name| self.inner.token_to_id(name))
+    }
+
+    /// The tokenizer itself, as `tokenizer.json` has it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        let unsaid = |error: String| PolicyError::input(format!("the tokenizer cannot be written: {error}"));
+        let text = self.inner.to_string(false).map_err(|error| unsaid(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| unsaid(error.to_string()))
     }
 
     /// The number of a token, by its name.
@@ -355,7 +370,7 @@ impl Tokenizer {
         for (field, name) in
             [("bos_token_id", "bos_token"), ("eos_token_id", "eos_token"), ("pad_token_id", "pad_token")]
         {
-            if let Some(id) = self.special.get(name).and_then(|name| self.inner.token_to_id(name)) {
+            if let Some(id) = self.special_token(name) {
                 config.raw.insert(field.to_owned(), id.into());
             }
         }

@@ -80,7 +80,8 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr()?;
     let sandbox = InstalledGuests::new(config.guests.clone(), config.n_sandbox_slots);
     let guests = open_guests(&sandbox);
-    let resources = Resources { sandbox: Some(sandbox.clone()) };
+    let resources = Resources { sandbox: Some(sandbox.clone()), ..Resources::default() };
+    let resources = config.opinions.add_to(resources)?;
     let judge = Judge::start(config.n_threads, resources).context("cannot start the grading threads")?;
     let judge = judge.with_cache(VerdictCache::new(config.cache_bytes, MIN_WORK));
     let (model, unloaded) = model(config.model.clone())?;

@@ -17,6 +17,7 @@ mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod example;
+pub mod export;
 #[cfg(test)]
 mod fixtures;
 pub mod folder;

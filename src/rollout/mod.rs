@@ -4,10 +4,14 @@
 //! what log-probability, so that a learner can correct for a policy that has moved on.
 
 mod assembly;
+#[cfg(feature = "llama")]
+mod llama;
 mod native;
 mod remote;
 mod scripted;
 
+#[cfg(feature = "llama")]
+pub use self::llama::{LlamaEngine, LlamaLogits, LlamaSettings};
 pub use self::native::NativeEngine;
 pub use self::remote::{Folder, Messages, RemoteEngine, RemoteSettings, WeightSync, Wire};
 pub use self::scripted::ScriptedEngine;
@@ -156,6 +160,10 @@ pub enum RolloutError {
         /// What happened to the first of them.
         message: String,
     },
+    /// llama.cpp failed.
+    #[cfg(feature = "llama")]
+    #[error(transparent)]
+    Llama(#[from] ::llama::LlamaError),
     /// The engine was asked for what it does not have.
     #[error("{message}")]
     Request {

@@ -9,6 +9,10 @@ mod ask;
 mod desk;
 mod engine;
 #[cfg(feature = "learner")]
+mod feed;
+#[cfg(feature = "llama")]
+mod llama;
+#[cfg(feature = "learner")]
 mod native;
 mod served;
 mod source;

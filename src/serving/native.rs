@@ -1,17 +1,15 @@
 //! A model in Hugging Face's layout, run by the engine that the learner trains with.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use policy::Policy;
 use policy::chat::Message;
-use policy::decode::{self, EngineLimits, Finish, Generated, Load, Queue, Request, Sampling, Source, Taken};
+use policy::decode::{self, EngineLimits};
 use policy::tokenizer::Tokenizer;
 
+use super::feed::Feed;
 use super::source::{DEFAULT_CONTEXT, DEFAULT_CONTEXTS};
-use super::{
-    Ask, Card, Desk, Draw, Engine, Grammar, Loaded, ModelSettings, Next, Place, Refusal, Token, Turn, Words,
-};
+use super::{Card, Desk, Engine, Grammar, Loaded, ModelSettings, Refusal, Turn, Words};
 
 /// Tokens of a prompt that are computed at once. Those who are being decoded wait meanwhile.
 const PREFILL_TOKENS: usize = 256;
@@ -107,100 +105,10 @@ struct Native {
 impl Engine for Native {
     fn run(&mut self, desk: &mut dyn Desk) -> Result<(), String> {
         let Self { policy, context, limits } = self;
-        let mut feed = Feed::new(desk, limits.max_batch);
+        let mut feed =
+            Feed::new(desk, limits.max_batch, &|_| Err("this engine follows no grammar".to_owned()));
         decode::open(&policy.config, &policy.weights, *context, limits, None, &mut feed)
             .map(|_| ())
             .map_err(|error| error.to_string())
-    }
-}
-
-/// Brings what the desk has to a batch that is open, and back.
-pub(super) struct Feed<'a> {
-    desk: &'a mut dyn Desk,
-    max_batch: usize,
-    /// Asks that the batch has.
-    given: BTreeSet<usize>,
-    /// Sequences that the desk has ended and the batch has not.
-    ended: BTreeSet<(usize, usize)>,
-}
-
-impl<'a> Feed<'a> {
-    pub(super) fn new(desk: &'a mut dyn Desk, max_batch: usize) -> Self {
-        Self { desk, max_batch, given: BTreeSet::new(), ended: BTreeSet::new() }
-    }
-}
-
-/// An ask as the batch takes it.
-fn request(id: usize, ask: &Ask) -> Request {
-    let draw = &ask.draw;
-    let mut request = Request::new(id, Arc::clone(&ask.prompt), ask.seeds.clone(), Arc::new(sampling(draw)));
-    request.n_top = draw.n_top;
-    request
-}
-
-/// Stop texts are the desk's affair.
-fn sampling(draw: &Draw) -> Sampling {
-    Sampling {
-        temperature: draw.temperature,
-        top_k: draw.top_k,
-        top_p: draw.top_p,
-        min_p: draw.min_p,
-        max_tokens: draw.max_tokens,
-        stop_tokens: draw.stop_tokens.iter().chain(&draw.own_stop_tokens).copied().collect(),
-        ..Sampling::default()
-    }
-}
-
-impl Source for Feed<'_> {
-    fn before_step(&mut self, load: Load, queue: &mut Queue) -> decode::Next {
-        for (ask, index) in std::mem::take(&mut self.ended) {
-            queue.cancel_sequence(ask, index);
-        }
-        self.given.retain(|ask| {
-            let is_wanted = self.desk.is_wanted(*ask);
-            if !is_wanted {
-                queue.cancel(*ask);
-            }
-            is_wanted
-        });
-        // What finds no room waits at the desk, where it can still be taken back for nothing.
-        let mut n = load.decoding + load.waiting;
-        while n < self.max_batch && load.waiting == 0 {
-            match self.desk.next(n == 0) {
-                Next::Ask(id, ask) => {
-                    n += ask.seeds.len();
-                    self.given.insert(id);
-                    queue.add(request(id, &ask));
-                }
-                Next::Nothing => break,
-                Next::Over => return decode::Next::Finish,
-            }
-        }
-        decode::Next::GoOn
-    }
-
-    fn on_token(&mut self, taken: &Taken<'_>) {
-        let Some(id) = taken.tokens.last() else { return };
-        let place = Place { ask: taken.id, index: taken.index };
-        let token = Token { id: *id, logprob: taken.logprob, top: taken.top.to_vec() };
-        if !self.desk.token(place, token) {
-            self.ended.insert((taken.id, taken.index));
-        }
-    }
-
-    fn on_finished(&mut self, generated: Generated) {
-        let place = Place { ask: generated.prompt, index: generated.index };
-        self.ended.remove(&(place.ask, place.index));
-        match generated.finish {
-            // The desk has said so, or has seen the same token.
-            Finish::Cancelled | Finish::Length => {}
-            Finish::Stop | Finish::Repetition => self.desk.ended(place, true),
-            Finish::DeadEnd => self.desk.ended(place, false),
-        }
-    }
-
-    fn on_refused(&mut self, id: usize, error: policy::PolicyError) {
-        self.given.remove(&id);
-        self.desk.refuse(id, error.to_string());
     }
 }

@@ -86,7 +86,12 @@ fn folder(_: &ModelSettings) -> Result<Loaded, String> {
     Err("this program was built without the feature `learner`, which runs models".to_owned())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a build with an engine for it can")]
+#[cfg(feature = "llama")]
+fn gguf(settings: &ModelSettings) -> Result<Loaded, String> {
+    super::llama::load(settings)
+}
+
+#[cfg(not(feature = "llama"))]
 fn gguf(_: &ModelSettings) -> Result<Loaded, String> {
     Err("GGUF files are run by llama.cpp, and this program was built without the feature `llama` (cargo build \
          --release --features llama)"

@@ -57,9 +57,9 @@ every = 1
 
 /// Everything that was told.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     sft: Vec<SftMetrics>,
-    steps: Vec<StepMetrics>,
+    pub(crate) steps: Vec<StepMetrics>,
     evals: Vec<EvalMetrics>,
     stop_after: Option<u64>,
 }
@@ -82,12 +82,12 @@ impl Hooks for Told {
     }
 }
 
-fn recipe(sets: &[&str]) -> Recipe {
+pub(crate) fn recipe(sets: &[&str]) -> Recipe {
     let overrides: Vec<Override> = sets.iter().map(|set| set.parse().expect("KEY=VALUE")).collect();
     Recipe::parse(TINY, "the test's recipe", "tiny", &overrides).expect("a recipe")
 }
 
-fn run(recipe: &Recipe, folder: &Path, told: &mut Told) -> gavel::learner::error::Result<Outcome> {
+pub(crate) fn run(recipe: &Recipe, folder: &Path, told: &mut Told) -> gavel::learner::error::Result<Outcome> {
     let folder = RunFolder::open(folder)?;
     let resume = Checkpoints::open(&folder.checkpoints_path(), 0)?.newest()?.checkpoint;
     let judge = Judge::start(2, Resources::default()).expect("threads");
@@ -278,4 +278,13 @@ fn a_run_that_draws_ahead_stops_and_goes_on() {
         steps.extend(told.steps.iter().map(|step| step.step));
     }
     assert_eq!(steps, [1, 2, 3, 4, 5, 6]);
+}
+
+#[cfg(not(feature = "llama"))]
+#[test]
+fn an_engine_that_was_not_built_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = run(&recipe(&["engine.kind=llama"]), folder.path(), &mut Told::default());
+    let error = error.expect_err("it has no such engine").to_string();
+    assert!(error.contains("feature `llama`"), "{error}");
 }

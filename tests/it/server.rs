@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use gavel::judge::{Judge, VerdictCache};
+use gavel::opinion::OpinionSettings;
 use gavel::server::admission::{Admission, Limits};
 use gavel::server::answers::{AnswerLimits, Answers};
 use gavel::server::auth::{Gatekeeper, new_key};
@@ -43,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) cache_bytes: u64,
     /// The model that is served.
     pub(crate) model: Option<Arc<Served>>,
+    /// Models that graders may ask.
+    pub(crate) opinions: OpinionSettings,
 }
 
 impl Default for Options {
@@ -69,6 +72,7 @@ impl Default for Options {
             jobs: JobLimits::default(),
             cache_bytes: 0,
             model: None,
+            opinions: OpinionSettings::default(),
         }
     }
 }
@@ -91,7 +95,8 @@ impl Server {
     pub(crate) async fn with(options: Options) -> Self {
         let gate = Arc::new(Gate::default());
         let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
-        let resources = Resources { sandbox: Some(Arc::clone(&sandbox)) };
+        let resources = Resources { sandbox: Some(Arc::clone(&sandbox)), ..Resources::default() };
+        let resources = options.opinions.add_to(resources).unwrap();
         let app = Arc::new(App {
             judge: Judge::start(options.n_threads, resources)
                 .unwrap()

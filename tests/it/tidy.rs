@@ -33,11 +33,12 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     ("src/rollout/", &["crate::judge", "crate::server", "crate::store", "crate::cli"]),
-    (
-        "src/serving/",
-        &["crate::judge", "crate::server", "crate::store", "crate::learner", "crate::rollout", "crate::cli"],
-    ),
+    ("src/serving/", &["crate::judge", "crate::server", "crate::store", "crate::learner", "crate::cli"]),
     ("src/learner/", &["crate::server", "crate::store", "crate::cli"]),
+    (
+        "src/opinion/",
+        &["crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::tasks", "crate::cli"],
+    ),
     (
         "src/tasks/",
         &["crate::judge", "crate::server", "crate::store", "crate::rollout", "crate::learner", "crate::cli"],

@@ -1,5 +1,7 @@
 //! What comes back from the model, sequence by sequence, until all are over.
 
+use std::time::Instant;
+
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout_at;
@@ -52,10 +54,12 @@ pub(super) fn reasons(finish: &Finish) -> (&'static str, Value) {
 /// # Errors
 /// The time is over, the model failed, the server stops.
 pub(super) async fn next(inside: &mut Inside) -> Result<(usize, Happening), Refusal> {
-    let event = match timeout_at(inside.deadline.into(), inside.answering.events.recv()).await {
-        Ok(event) => event,
-        Err(_) => return Err(inside.too_late()),
-    };
+    // Of a model that always has something to say the next word never has to be waited for.
+    if Instant::now() >= inside.deadline {
+        return Err(inside.too_late());
+    }
+    let waiting = timeout_at(inside.deadline.into(), inside.answering.events.recv()).await;
+    let Ok(event) = waiting else { return Err(inside.too_late()) };
     match event {
         Some(Event::Of { ask, index, what }) => Ok((ask * inside.n + index, what)),
         Some(Event::Failed(Failure::Refused(message))) => Err(Refusal::value("prompt", message)),

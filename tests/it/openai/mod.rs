@@ -13,6 +13,8 @@ mod answers;
 mod chatter;
 mod faults;
 mod hostile;
+#[cfg(feature = "llama")]
+mod llama;
 #[cfg(feature = "learner")]
 mod native;
 
