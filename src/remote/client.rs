@@ -77,7 +77,8 @@ impl Client {
             })?;
             places.push(Place { base, http });
         }
-        let endpoints = Arc::new(Endpoints::new(places, settings.concurrency, settings.breaker));
+        let endpoints =
+            Arc::new(Endpoints::new(places, settings.concurrency, settings.breaker, !settings.fail_fast));
         let budget = RetryBudget::new(settings.retry_budget);
         Ok(Self { inner: Arc::new(Inner { settings, endpoints, budget }) })
     }

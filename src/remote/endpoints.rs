@@ -16,6 +16,8 @@ pub(super) struct Endpoints {
     places: Vec<Place>,
     states: Mutex<Vec<State>>,
     concurrency: usize,
+    /// Whether a call waits while another one finds out how a server is.
+    patient: bool,
     /// Where the search for the next server begins, so that equals take turns.
     next: AtomicUsize,
     /// Somebody may go on: a request ended, or a server came back.
@@ -77,7 +79,12 @@ enum Pick {
 }
 
 impl Endpoints {
-    pub(super) fn new(places: Vec<Place>, concurrency: usize, breaker: BreakerSettings) -> Self {
+    pub(super) fn new(
+        places: Vec<Place>,
+        concurrency: usize,
+        breaker: BreakerSettings,
+        patient: bool,
+    ) -> Self {
         let state = |_: &Place| State {
             breaker: Breaker::new(breaker),
             in_flight: 0,
@@ -89,6 +96,7 @@ impl Endpoints {
             states: Mutex::new(places.iter().map(state).collect()),
             places,
             concurrency: concurrency.max(1),
+            patient,
             next: AtomicUsize::new(0),
             changed: Notify::new(),
         }
@@ -153,7 +161,10 @@ impl Endpoints {
                     sooner(&mut rests, until);
                     continue;
                 }
-                Admission::Probing => continue,
+                Admission::Probing => {
+                    some_wait |= self.patient;
+                    continue;
+                }
             }
             if let Some(until) = state.busy_until.filter(|until| *until > now) {
                 some_wait = true;

@@ -297,14 +297,12 @@ impl RolloutEngine for RemoteEngine {
         let (mut n_came, mut in_a_row, mut first) = (0, 0, None::<Fault>);
         let hopeless = self.client.capacity().max(HOPELESS);
         while n_came + gathering.sampled.cost.n_failed < n_asked {
+            if request.interrupt.is_some_and(|interrupt| interrupt()) {
+                tasks.interrupted.store(true, Ordering::Relaxed);
+            }
             let arrival = match arrivals.recv_timeout(GLANCE) {
                 Ok(arrival) => arrival,
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    if request.interrupt.is_some_and(|interrupt| interrupt()) {
-                        tasks.interrupted.store(true, Ordering::Relaxed);
-                    }
-                    continue;
-                }
+                Err(mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             };
             let group = &mut coming[arrival.prompt];
