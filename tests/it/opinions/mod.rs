@@ -338,7 +338,7 @@ async fn the_command_line_asks_the_models_of_its_configuration() {
     explain.push("\\boxed{forty-two}".to_owned());
     let (code, out, error) = run(explain);
     assert_eq!(code, Some(0), "{error}");
-    assert!(out.contains("| forty-two") && out.contains("answered    yes 0.9"), "{out}");
+    assert!(out.contains("| forty-two") && out.contains("answered  yes 0.9"), "{out}");
 
     std::fs::write(path("gavel.toml"), "[judges.m]\nurl = \"nowhere\"\nmodel = \"x\"\n").unwrap();
     let (code, _, error) = run(words("grade --config gavel.toml --rubric rubric.json groups.jsonl"));
