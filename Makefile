@@ -52,6 +52,7 @@ bench: packages guest-packages
 	$(CARGO) run --quiet --locked --release -- sandbox install all
 	$(CARGO) bench --locked --bench sandbox
 	$(CARGO) bench --locked --bench wires
+	$(CARGO) bench --locked --features llama --bench engines
 	sh benches/learner/install.sh
 	GAVEL_PYTHON=$${GAVEL_PYTHON:-$$HOME/.cache/gavel/venv-learner/bin/python} $(CARGO) bench --locked -p policy
 	$(CARGO) build --locked --release

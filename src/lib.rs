@@ -14,6 +14,7 @@ pub mod remote;
 #[cfg(feature = "learner")]
 pub mod rollout;
 pub mod server;
+pub mod serving;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

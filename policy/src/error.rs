@@ -41,6 +41,12 @@ pub enum PolicyError {
         /// The number.
         value: f64,
     },
+    /// An engine outside this crate failed.
+    #[error("{message}")]
+    Engine {
+        /// What it said.
+        message: String,
+    },
     /// The tensor library refused an operation.
     #[error("tensor operation: {0}")]
     Tensor(#[from] candle_core::Error),
@@ -55,6 +61,11 @@ impl PolicyError {
     /// A file whose content is wrong.
     pub fn damaged(path: &Path, message: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), message: message.into() }
+    }
+
+    /// An engine outside this crate that failed.
+    pub fn engine(message: impl Into<String>) -> Self {
+        Self::Engine { message: message.into() }
     }
 
     /// An input that does not fit.

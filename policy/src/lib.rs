@@ -15,6 +15,7 @@ pub mod device;
 pub mod error;
 pub mod flops;
 pub mod fused;
+pub mod gguf;
 pub mod gradients;
 pub mod graph;
 pub mod hub;

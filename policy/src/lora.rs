@@ -178,6 +178,16 @@ pub fn save(policy: &Policy, folder: &Path, base: &str) -> Result<()> {
     json_file(&folder.join(CONFIG), &about)
 }
 
+/// The name or folder of the model that the adapters in a folder belong to.
+///
+/// # Errors
+/// When the folder has no description of adapters, or it names none.
+pub fn base(folder: &Path) -> Result<String> {
+    let path = folder.join(CONFIG);
+    let base = read_json(&path)?.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
+    base.ok_or_else(|| PolicyError::damaged(&path, "`base_model_name_or_path` names no model"))
+}
+
 /// Reads adapters that PEFT or [`save`] wrote, and gives them to a policy that has none.
 ///
 /// # Errors

@@ -9,6 +9,8 @@ mod doctor;
 mod eval;
 mod explain;
 #[cfg(feature = "learner")]
+mod export;
+#[cfg(feature = "learner")]
 mod generate;
 mod grade;
 mod keys;
@@ -22,9 +24,11 @@ mod train;
 mod without_learner;
 
 #[cfg(not(feature = "learner"))]
-use self::without_learner::{WithoutLearner as Eval, WithoutLearner as Generate, WithoutLearner as Train};
+use self::without_learner::{
+    WithoutLearner as Eval, WithoutLearner as Export, WithoutLearner as Generate, WithoutLearner as Train,
+};
 #[cfg(feature = "learner")]
-use self::{eval::Eval, generate::Generate, train::Train};
+use self::{eval::Eval, export::Export, generate::Generate, train::Train};
 
 /// Verifiable rewards for reinforcement learning on language models.
 #[derive(Debug, Parser)]
@@ -44,10 +48,11 @@ enum Command {
     Explain(explain::Explain),
     /// Make tasks, and completions of them for trying things out.
     Tasks(tasks::Tasks),
-    // Its description stands at its arguments, as those of the two after it.
+    // Its description stands at its arguments, as those of the three after it.
     Train(Train),
     Sample(Generate),
     Eval(Eval),
+    Export(Export),
     /// Install, list and try the guests that run programs.
     Sandbox(sandbox::Sandbox),
     /// Make, list and revoke the keys that let callers in.
@@ -70,6 +75,7 @@ impl Cli {
             Command::Train(command) => command.run(),
             Command::Sample(command) => command.run(),
             Command::Eval(command) => command.run(),
+            Command::Export(command) => command.run(),
             Command::Sandbox(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Doctor(command) => command.run(),

@@ -108,6 +108,11 @@ pub(super) fn of_checkpoint(folder: &Path) -> PathBuf {
     if inside.is_dir() { inside } else { folder.to_owned() }
 }
 
+/// The adapter's folder of a checkpoint, where it has one.
+pub(super) fn adapter_of_checkpoint(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(ADAPTER)).filter(|inside| inside.is_dir())
+}
+
 /// Writes the policy: the model, or of adapters these alone. Always in 32-bit floats, which is what goes on exactly.
 pub(super) fn save(recipe: &Recipe, policy: &Policy, tokenizer: &Tokenizer, checkpoint: &Path) -> Result<()> {
     let model = checkpoint.join(MODEL);

@@ -256,7 +256,7 @@ impl Client {
             let error = match exchange(settings, place, call, settings.timeout).await {
                 Ok(reply) => {
                     self.count("ok");
-                    return Ok(excerpt(&reply));
+                    return Ok(String::from_utf8_lossy(&reply).into_owned());
                 }
                 Err((mut error, _)) => {
                     error.n_tries = n_tries;

@@ -17,17 +17,23 @@ mod cli_sandbox;
 mod end_to_end;
 mod execute;
 mod explain;
+#[cfg(feature = "learner")]
+mod export;
 mod fairness;
 mod jobs;
 mod kill;
 #[cfg(feature = "learner")]
 mod learner;
+#[cfg(feature = "llama")]
+mod llama;
 mod notation;
+mod openai;
 mod openapi;
 mod opinions;
 mod overload;
 #[cfg(feature = "learner")]
 mod recipes;
+mod remote;
 mod run_code;
 mod running;
 mod scripted;

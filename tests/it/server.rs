@@ -15,6 +15,7 @@ use gavel::server::job_table::{JobLimits, Jobs};
 use gavel::server::listen::{self, Connections};
 use gavel::server::rubric_cache::RubricCache;
 use gavel::server::{self, App, Settings};
+use gavel::serving::Served;
 use gavel::store::{Name, Store};
 use graders::Resources;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) jobs: JobLimits,
     /// Memory for verdicts.
     pub(crate) cache_bytes: u64,
+    /// The model that is served.
+    pub(crate) model: Option<Arc<Served>>,
     /// Models that graders may ask.
     pub(crate) opinions: OpinionSettings,
 }
@@ -68,6 +71,7 @@ impl Default for Options {
             wires: Wires::default(),
             jobs: JobLimits::default(),
             cache_bytes: 0,
+            model: None,
             opinions: OpinionSettings::default(),
         }
     }
@@ -105,6 +109,7 @@ impl Server {
             jobs: Jobs::new(options.jobs),
             sandbox: Some(sandbox),
             guests: None,
+            model: options.model,
             wires: options.wires,
             metrics: recorder(),
             settings: Settings { max_deadline: options.max_deadline },
@@ -120,6 +125,8 @@ impl Server {
             options.connections,
             async move { drop(stopped.await) },
         ));
+        // The client wants to know who encrypts, also where nothing is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { address, app, gate, client, stop: Some(stop), serving }
     }

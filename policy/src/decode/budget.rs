@@ -4,16 +4,16 @@ use super::sampling::ThinkingBudget;
 
 /// Watches one sequence.
 #[derive(Clone, Debug)]
-pub(crate) struct BudgetWatch<'a> {
-    budget: &'a ThinkingBudget,
+pub(crate) struct BudgetWatch {
+    budget: ThinkingBudget,
     /// Whether the thought has ended, by itself or by what was inserted.
     ended: bool,
     /// Tokens of `inserted` that are still to come.
     left: usize,
 }
 
-impl<'a> BudgetWatch<'a> {
-    pub(crate) const fn new(budget: &'a ThinkingBudget) -> Self {
+impl BudgetWatch {
+    pub(crate) const fn new(budget: ThinkingBudget) -> Self {
         Self { budget, ended: false, left: 0 }
     }
 
@@ -60,7 +60,7 @@ mod tests {
         let sequences = inputs["sequences"].as_array().expect("sequences");
         for (sequence, expected) in sequences.iter().zip(case["expected"].as_array().expect("pairs")) {
             // The policy would sample this; what is inserted takes the place of all that is left of it.
-            let mut watch = BudgetWatch::new(&budget);
+            let mut watch = BudgetWatch::new(budget.clone());
             let (mut tokens, mut inserted) = (Vec::new(), false);
             for token in list(sequence) {
                 tokens.push(token);

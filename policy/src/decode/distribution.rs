@@ -19,6 +19,8 @@ pub(crate) struct Choice {
 pub(crate) struct Sampler {
     weights: Vec<f32>,
     kept: Vec<(f32, u32)>,
+    /// Room for logits that a constraint has changed.
+    pub(crate) masked: Vec<f32>,
 }
 
 impl Sampler {

@@ -23,12 +23,16 @@ pub enum Finish {
     Length,
     /// It was taken for a loop.
     Repetition,
+    /// Its constraint left no token and does not let the text end.
+    DeadEnd,
+    /// It was not wanted any more.
+    Cancelled,
 }
 
 /// A finished sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
-    /// Index of its prompt.
+    /// Index of its prompt; in an open batch what its request is called.
     pub prompt: usize,
     /// Index of its seed.
     pub index: usize,

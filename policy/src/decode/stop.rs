@@ -17,7 +17,7 @@ pub type Decode<'a> = &'a (dyn Fn(&[u32]) -> String + Sync);
 /// Tokens are decoded a few at a time, with those before them for context, because a tokenizer may join bytes of
 /// several tokens to one character and may drop a space at the beginning.
 pub(crate) struct StopWatch<'a> {
-    strings: &'a [String],
+    strings: Vec<String>,
     decode: Decode<'a>,
     text: String,
     /// Tokens from here to `read` are context: their text is in `text`.
@@ -26,7 +26,7 @@ pub(crate) struct StopWatch<'a> {
 }
 
 impl<'a> StopWatch<'a> {
-    pub(crate) const fn new(strings: &'a [String], decode: Decode<'a>) -> Self {
+    pub(crate) const fn new(strings: Vec<String>, decode: Decode<'a>) -> Self {
         Self { strings, decode, text: String::new(), context: 0, read: 0 }
     }
 
@@ -65,7 +65,7 @@ mod tests {
     /// What is found, and after how many tokens.
     fn search(text: &str, strings: &[&str]) -> Option<(usize, StopString)> {
         let strings: Vec<String> = strings.iter().map(|s| (*s).to_owned()).collect();
-        let mut watch = StopWatch::new(&strings, &bytes);
+        let mut watch = StopWatch::new(strings, &bytes);
         let tokens: Vec<u32> = text.bytes().map(u32::from).collect();
         (1..=tokens.len()).find_map(|n| Some((n, watch.found(&tokens[..n])?)))
     }

@@ -564,3 +564,5 @@ fn the_learner_gives_sampled_tokens_the_same_log_probabilities() {
         assert!(worst < 2e-5, "{worst}");
     }
 }
+
+mod open;

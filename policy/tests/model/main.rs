@@ -5,6 +5,8 @@ use policy::error::Result;
 use policy::{Gradients, Packed, Policy, TokenGradients, TokenScores, graph};
 
 mod files;
+mod gguf;
+mod gguf_tokens;
 mod gradients;
 mod python;
 mod tiny_models;

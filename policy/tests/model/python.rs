@@ -19,7 +19,7 @@ const TEMPLATE: &str = "{%- for message in messages %}\n{{- '<' + message['role'
                         {%- if not loop.last %}\n    {{- eos_token }}\n{% endif %}\n{%- endfor %}\n\
                         {%- if add_generation_prompt %}<a>{% endif %}\n";
 
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let python = std::env::var_os("GAVEL_PYTHON").map(PathBuf::from);
     if python.is_none() {
         println!("skipped: GAVEL_PYTHON names no Python interpreter with torch and transformers");

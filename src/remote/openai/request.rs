@@ -92,9 +92,9 @@ pub struct SamplingFields {
     /// Only the likeliest tokens that together have this probability.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
-    /// Only so many of the likeliest tokens; not OpenAI's.
+    /// Only so many of the likeliest tokens; not OpenAI's. All are -1 for SGLang, 0 for llama.cpp, either for vLLM.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_k: Option<u32>,
+    pub top_k: Option<i64>,
     /// Only tokens with this share of the likeliest one's probability; not OpenAI's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f64>,
