@@ -83,9 +83,15 @@ async fn a_model_is_asked_and_its_answer_is_the_reward() {
         assert_eq!(component["detail"]["revision"], "judge-7b@abc");
     }
     let sent = &models.requests()[0];
-    assert_eq!((&sent["model"], &sent["logprobs"], &sent["max_tokens"]), (&json!("judge-7b"), &json!(true), &json!(1)));
+    assert_eq!(
+        (&sent["model"], &sent["logprobs"], &sent["max_tokens"]),
+        (&json!("judge-7b"), &json!(true), &json!(1))
+    );
     let said = sent["messages"][1]["content"].as_str().unwrap();
-    assert!(said.contains("| number ") && said.contains("| Six times seven?") && said.contains("| 42"), "{said}");
+    assert!(
+        said.contains("| number ") && said.contains("| Six times seven?") && said.contains("| 42"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
