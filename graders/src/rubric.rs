@@ -300,7 +300,9 @@ fn components(specs: &[Object<ComponentSpec>]) -> Result<Vec<Component>, ConfigE
             let pointer = format!("/components/{index}/grader");
             return Err(ConfigError::new(
                 pointer,
-                format!("it judges each completion alone, and `{read}` judges groups; name another component"),
+                format!(
+                    "it judges each completion alone, and `{read}` judges groups; name another component"
+                ),
             ));
         }
         components[index].reads = Some(found);

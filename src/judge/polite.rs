@@ -8,9 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use graders::{
-    Answer, ErrorKind, GradeError, LanguageModel, ModelError, Question, RewardItem, RewardModel,
-};
+use graders::{Answer, ErrorKind, GradeError, LanguageModel, ModelError, Question, RewardItem, RewardModel};
 use sandboxes::{
     Call, Examination, Execution, Language, Limits, Program, Sandbox, SandboxError, TestProgram,
 };

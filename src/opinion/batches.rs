@@ -126,7 +126,9 @@ mod tests {
         let task = Arc::new(Task::default());
         let text = |n: u32| if n == 3 { "none".to_owned() } else { n.to_string() };
         let told: Vec<_> = (0..10)
-            .map(|n| batches.add(RewardItem { task: Arc::clone(&task), completion: Completion::new(text(n)) }))
+            .map(|n| {
+                batches.add(RewardItem { task: Arc::clone(&task), completion: Completion::new(text(n)) })
+            })
             .collect();
         for (n, told) in told.into_iter().enumerate() {
             let expected = if n == 3 { None } else { Some(n as f64) };

@@ -134,9 +134,8 @@ mod tests {
 
     #[test]
     fn a_vote_is_a_request() {
-        let sent = |constrain, read| {
-            serde_json::to_value(judge(constrain).request(&question(read), 1)).unwrap()
-        };
+        let sent =
+            |constrain, read| serde_json::to_value(judge(constrain).request(&question(read), 1)).unwrap();
         let common = json!({"model": "m", "messages": [{"role": "system", "content": "c"}], "temperature": 0.0,
                             "seed": 8, "chat_template_kwargs": {"enable_thinking": false}});
         let with = |more: Value| {
@@ -165,7 +164,8 @@ mod tests {
     fn the_token_that_was_drawn_counts_once() {
         let reply = |top: Value| {
             let token = json!({"token": "yes", "logprob": -0.1, "top_logprobs": top});
-            let reply = json!({"choices": [{"message": {"content": "yes"}, "logprobs": {"content": [token]}}]});
+            let reply =
+                json!({"choices": [{"message": {"content": "yes"}, "logprobs": {"content": [token]}}]});
             answer(serde_json::from_value(reply).unwrap()).unwrap().first_token.len()
         };
         assert_eq!(reply(json!([{"token": "yes", "logprob": -0.1}, {"token": "no", "logprob": -3.0}])), 2);

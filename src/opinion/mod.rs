@@ -73,7 +73,8 @@ fn wait<T: Send + 'static>(
             },
         }
     });
-    let panicked = || Err(ModelError::Unavailable("the call panicked, which is a fault of this program".to_owned()));
+    let panicked =
+        || Err(ModelError::Unavailable("the call panicked, which is a fault of this program".to_owned()));
     waited.unwrap_or_else(panicked)
 }
 

@@ -254,7 +254,8 @@ impl JudgeSettings {
         if self.model.is_empty() {
             return Err("`model` is the model's name at its server".to_owned());
         }
-        let taken = ["model", "messages", "logprobs", "top_logprobs", "n", "max_tokens", "temperature", "seed"];
+        let taken =
+            ["model", "messages", "logprobs", "top_logprobs", "n", "max_tokens", "temperature", "seed"];
         if let Some(field) = taken.iter().find(|field| self.extra.contains_key(**field)) {
             return Err(format!("`extra` has the field `{field}`, which is not its to set"));
         }

@@ -16,13 +16,18 @@ impl TryFrom<Vec<[f64; 2]>> for Calibration {
 
     fn try_from(points: Vec<[f64; 2]>) -> Result<Self, String> {
         if points.len() < 2 || points.len() > MAX_POINTS {
-            return Err(format!("a calibration table has 2 to {MAX_POINTS} points, this has {}", points.len()));
+            return Err(format!(
+                "a calibration table has 2 to {MAX_POINTS} points, this has {}",
+                points.len()
+            ));
         }
         if points.iter().flatten().any(|x| !(0.0..=1.0).contains(x)) {
             return Err("every number of a calibration table is from 0 to 1".to_owned());
         }
         if points.windows(2).any(|pair| pair[0][0] >= pair[1][0] || pair[0][1] > pair[1][1]) {
-            return Err("the first numbers of a calibration table rise, and the second ones never fall".to_owned());
+            return Err(
+                "the first numbers of a calibration table rise, and the second ones never fall".to_owned()
+            );
         }
         Ok(Self(points))
     }
@@ -50,7 +55,9 @@ mod tests {
     #[test]
     fn it_is_straight_between_its_points_and_level_outside() {
         let table = Calibration::try_from(vec![[0.25, 0.0], [0.5, 0.5], [0.75, 0.5], [1.0, 1.0]]).unwrap();
-        for (x, y) in [(0.0, 0.0), (0.25, 0.0), (0.375, 0.25), (0.5, 0.5), (0.6, 0.5), (0.875, 0.75), (1.0, 1.0)] {
+        for (x, y) in
+            [(0.0, 0.0), (0.25, 0.0), (0.375, 0.25), (0.5, 0.5), (0.6, 0.5), (0.875, 0.75), (1.0, 1.0)]
+        {
             assert_eq!(table.at(x), y, "{x}");
         }
         assert_eq!(Calibration::try_from(vec![[0.2, 0.1], [0.8, 0.9]]).unwrap().at(1.0), 0.9);

@@ -156,7 +156,9 @@ impl GradeCompletion for Judge {
         completion: &Completion,
         read: Option<&Result<Verdict, GradeError>>,
     ) -> Result<Verdict, GradeError> {
-        let (Some(second), Some(found)) = (&self.settings.second, read) else { return self.grade(completion) };
+        let (Some(second), Some(found)) = (&self.settings.second, read) else {
+            return self.grade(completion);
+        };
         match (Unsure::of(found).filter(|open| second.unsure.contains(open)), found) {
             (Some(open), _) => self.decide(completion, Some(open)).map(|explanation| explanation.verdict),
             (None, Ok(verdict)) => Ok(verdict.clone().with("decided_by", "rules")),
@@ -193,7 +195,8 @@ impl Judge {
         }
         let mut explanation = Explanation::of(self.told(verdict, open));
         explanation.extraction = extraction;
-        explanation.reference = self.references.iter().map(|text| Side::new(text, Vec::new(), None)).collect();
+        explanation.reference =
+            self.references.iter().map(|text| Side::new(text, Vec::new(), None)).collect();
         explanation.decided_by = Some("judge".to_owned());
         explanation.asked = opinion.asked;
         Ok(explanation)

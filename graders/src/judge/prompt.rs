@@ -52,9 +52,10 @@ impl Template {
             let inside = &rest[at + 2..];
             let end = inside.find("}}").ok_or_else(|| wrong("a `{{` is never closed".to_owned()))?;
             let name = inside[..end].trim();
-            let place = PLACES.into_iter().find(|place| *place == name).ok_or_else(|| {
-                wrong(format!("there is no place `{{{{{name}}}}}`; there are {}", known()))
-            })?;
+            let place = PLACES
+                .into_iter()
+                .find(|place| *place == name)
+                .ok_or_else(|| wrong(format!("there is no place `{{{{{name}}}}}`; there are {}", known())))?;
             pieces.push((rest[..at].to_owned(), Some(place)));
             rest = &inside[end + 2..];
         }
@@ -192,8 +193,11 @@ fn equivalence(aspect: Aspect, material: &Material, mark: &Mark) -> String {
         parts.push(format!("This was the task:\n{block}"));
     }
     let several = material.references.len() > 1;
-    let introduction =
-        if several { "These answers to it are right, each by itself:" } else { "This answer to it is right:" };
+    let introduction = if several {
+        "These answers to it are right, each by itself:"
+    } else {
+        "This answer to it is right:"
+    };
     let reference =
         reference_block(material, mark).map(|block| format!("{introduction}\n{block}")).unwrap_or_default();
     let answer = format!("This answer was given:\n{}", answer_block("answer", material, mark));
@@ -217,7 +221,8 @@ fn about(question: &str, aspect: Aspect, material: &Material, mark: &Mark) -> St
     if let Some(block) = prompt_block(material, mark) {
         parts.push(format!("This was the task:\n{block}"));
     }
-    let reference = reference_block(material, mark).map(|block| format!("This is a right answer to it:\n{block}"));
+    let reference =
+        reference_block(material, mark).map(|block| format!("This is a right answer to it:\n{block}"));
     let answer = format!("This was written in reply:\n{}", answer_block("reply", material, mark));
     if aspect == Aspect::Swapped {
         parts.push(answer);

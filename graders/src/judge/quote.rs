@@ -64,9 +64,7 @@ const ANGLED: &str = "s|bos|eos|pad|unk|mask|sep|cls|sop|eop|eod|eot|start_of_tu
 
 /// Special tokens by their text. Mathematics such as `|x|>3`, `a<b` or `[AB]` has none.
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = format!(
-        r"<[|｜][\w▁ .:/\-]{{1,64}}[|｜]>|<<?/?(?:{ANGLED})>>?|\[/?(?:{BRACKETED})\]"
-    );
+    let pattern = format!(r"<[|｜][\w▁ .:/\-]{{1,64}}[|｜]>|<<?/?(?:{ANGLED})>>?|\[/?(?:{BRACKETED})\]");
     // The pattern is fixed, and a test builds it.
     Regex::new(&pattern).expect("the pattern of special tokens is a pattern")
 });
@@ -87,7 +85,9 @@ pub(super) fn plain(text: &str) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}' => seen.push('\n'),
+            '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                seen.push('\n')
+            }
             '\n' | '\t' => seen.push(c),
             c if c.is_control() => seen.push(' '),
             c if is_ignorable(c) => {}
@@ -173,7 +173,10 @@ mod tests {
     fn every_line_is_marked_and_no_text_has_the_mark() {
         let mark = Mark::of(&["a\nb"]);
         let digits = mark.digits();
-        assert_eq!(mark.quotation("answer", "a\nb"), format!("[begin answer {digits}]\n| a\n| b\n[end answer {digits}]"));
+        assert_eq!(
+            mark.quotation("answer", "a\nb"),
+            format!("[begin answer {digits}]\n| a\n| b\n[end answer {digits}]")
+        );
         let second = Mark::of(&["a\nb", digits]);
         assert_ne!(second.digits(), digits);
         assert_eq!(Mark::of(&["a\nb"]), mark);

@@ -23,7 +23,9 @@ pub(super) fn probabilities(question: &Question, answer: &Answer) -> Result<Vec<
 /// Adds up the tokens that begin one answer each. Blanks before a word and its case make no other answer of it.
 fn from_logprobs(answers: &[String], answer: &Answer) -> Result<Vec<f64>, String> {
     if answer.first_token.is_empty() {
-        return Err("the model gave no log-probabilities; a model without them needs `read: \"verdict\"`".to_owned());
+        return Err(
+            "the model gave no log-probabilities; a model without them needs `read: \"verdict\"`".to_owned()
+        );
     }
     let mut sums = vec![0.0; answers.len()];
     let mut all = 0.0;

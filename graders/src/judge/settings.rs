@@ -253,7 +253,8 @@ fn matter(spec: &Spec) -> Result<Matter, ConfigError> {
         (Some(text), question) => {
             let template = Template::read(text)?;
             if template.has("question") != question.is_some() {
-                let message = "a template with the place `{{question}}` needs a `question`, and only such a one";
+                let message =
+                    "a template with the place `{{question}}` needs a `question`, and only such a one";
                 return Err(ConfigError::new("/template", message));
             }
             Ok(Matter::Template(template, question.clone()))
@@ -280,7 +281,9 @@ fn second(spec: &Spec) -> Result<Option<Second>, ConfigError> {
     match (spec.when, &spec.rules, &spec.unsure) {
         (When::Always, None, None) => Ok(None),
         (When::Always, Some(_), _) => Err(ConfigError::new("/rules", "this goes with `when: \"unsure\"`")),
-        (When::Always, None, Some(_)) => Err(ConfigError::new("/unsure", "this goes with `when: \"unsure\"`")),
+        (When::Always, None, Some(_)) => {
+            Err(ConfigError::new("/unsure", "this goes with `when: \"unsure\"`"))
+        }
         (When::Unsure, None, _) => {
             Err(ConfigError::new("/rules", "expected the name of the component whose verdict comes first"))
         }

@@ -83,9 +83,15 @@ async fn a_model_is_asked_and_its_answer_is_the_reward() {
         assert_eq!(component["detail"]["revision"], "judge-7b@abc");
     }
     let sent = &models.requests()[0];
-    assert_eq!((&sent["model"], &sent["logprobs"], &sent["max_tokens"]), (&json!("judge-7b"), &json!(true), &json!(1)));
+    assert_eq!(
+        (&sent["model"], &sent["logprobs"], &sent["max_tokens"]),
+        (&json!("judge-7b"), &json!(true), &json!(1))
+    );
     let said = sent["messages"][1]["content"].as_str().unwrap();
-    assert!(said.contains("| number ") && said.contains("| Six times seven?") && said.contains("| 42"), "{said}");
+    assert!(
+        said.contains("| number ") && said.contains("| Six times seven?") && said.contains("| 42"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -338,7 +344,7 @@ async fn the_command_line_asks_the_models_of_its_configuration() {
     explain.push("\\boxed{forty-two}".to_owned());
     let (code, out, error) = run(explain);
     assert_eq!(code, Some(0), "{error}");
-    assert!(out.contains("| forty-two") && out.contains("answered    yes 0.9"), "{out}");
+    assert!(out.contains("| forty-two") && out.contains("answered  yes 0.9"), "{out}");
 
     std::fs::write(path("gavel.toml"), "[judges.m]\nurl = \"nowhere\"\nmodel = \"x\"\n").unwrap();
     let (code, _, error) = run(words("grade --config gavel.toml --rubric rubric.json groups.jsonl"));
