@@ -9,6 +9,7 @@ pub mod guests;
 pub mod judge;
 #[cfg(feature = "learner")]
 pub mod learner;
+pub mod remote;
 #[cfg(feature = "learner")]
 pub mod rollout;
 pub mod server;

@@ -105,7 +105,8 @@ fn ours(
     let asked: Vec<Prompt<'_>> = prompts.iter().map(|tokens| Prompt { tokens, seeds: &seeds }).collect();
     // The first token comes from the prompt.
     let sampling = Sampling { max_tokens: new_tokens + 1, ..Sampling::default() };
-    let statistics = run(&asked, &sampling, &EngineLimits { max_batch: sequences, ..EngineLimits::default() });
+    let statistics =
+        run(&asked, &sampling, &EngineLimits { max_batch: sequences, ..EngineLimits::default() });
     statistics.rows as f64 / statistics.decoding.as_secs_f64()
 }
 
@@ -139,7 +140,10 @@ fn sync_times(policy: &Policy, tokenizer: &Arc<Tokenizer>, repeats: usize, threa
             })
             .collect();
         let first = first.as_secs_f64() * 1e3;
-        println!("sync of {name}: {:.2} ms a step (the first, with the model's loading: {first:.0} ms)", median(times));
+        println!(
+            "sync of {name}: {:.2} ms a step (the first, with the model's loading: {first:.0} ms)",
+            median(times)
+        );
     }
 }
 
@@ -173,7 +177,8 @@ fn main() {
                 generate_with(&mut engine, prompts, sampling, limits, None, &mut |_| ()).unwrap()
             }));
             native.push(ours(sequences, size.new_tokens, |prompts, sampling, limits| {
-                generate(&policy.config, &policy.weights, prompts, sampling, limits, None, &mut |_| ()).unwrap()
+                generate(&policy.config, &policy.weights, prompts, sampling, limits, None, &mut |_| ())
+                    .unwrap()
             }));
         }
         println!(

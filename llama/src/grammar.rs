@@ -71,6 +71,9 @@ impl Grammar {
         if gbnf.len() > MAX_LENGTH {
             return Err(LlamaError::Grammar(format!("it has {} bytes; at most {MAX_LENGTH}", gbnf.len())));
         }
+        if gbnf.trim().is_empty() {
+            return Err(LlamaError::Grammar("it is empty".to_owned()));
+        }
         let text =
             CString::new(gbnf).map_err(|_| LlamaError::Grammar("it has a zero byte in it".to_owned()))?;
         let ends = model.stop_tokens();

@@ -118,6 +118,11 @@ impl Model {
                 return std::ptr::null_mut();
             }
             let user: *mut Filling<'_> = &raw mut filling;
+            if let (false, Some(embedding)) =
+                (filling.known.contains_key(OUTPUT), filling.known.get(EMBEDDING))
+            {
+                describe_output(metadata, embedding);
+            }
             // SAFETY: `fill` is called during this call only, on this thread, with the pointer to `filling`, which
             // nothing else uses meanwhile. The metadata is read during the call only, so it may be freed after it.
             unsafe {
@@ -290,6 +295,33 @@ fn parameters(options: &ModelOptions) -> sys::llama_model_params {
     parameters
 }
 
+/// The output matrix, and what stands for it in a file without one.
+const OUTPUT: &str = "output.weight";
+const EMBEDDING: &str = "token_embd.weight";
+
+/// Tells llama.cpp that there is an output matrix like the embedding: it would make one up in 32-bit floats.
+#[allow(unsafe_code)]
+fn describe_output(metadata: *mut sys::gguf_context, embedding: &TensorInfo) {
+    // SAFETY: all fields are numbers and pointers, for which zeros are values. The type is one of the header's, so it
+    // is in the tables that are asked. Only the description is copied; data is never looked for.
+    unsafe {
+        let mut tensor: sys::ggml_tensor = std::mem::zeroed();
+        tensor.type_ = embedding.kind;
+        tensor.ne = [1; 4];
+        for (to, from) in tensor.ne.iter_mut().zip(&embedding.shape) {
+            *to = i64::try_from(*from).unwrap_or(i64::MAX);
+        }
+        tensor.nb[0] = sys::ggml_type_size(embedding.kind);
+        tensor.nb[1] = sys::ggml_row_size(embedding.kind, tensor.ne[0]);
+        tensor.nb[2] = tensor.nb[1].saturating_mul(usize::try_from(tensor.ne[1]).unwrap_or(usize::MAX));
+        tensor.nb[3] = tensor.nb[2];
+        for (to, from) in tensor.name.iter_mut().zip(OUTPUT.bytes()) {
+            *to = from.cast_signed();
+        }
+        sys::gguf_add_tensor(metadata, &raw const tensor);
+    }
+}
+
 /// What a model is filled from.
 struct Filling<'a> {
     bytes: &'a [u8],
@@ -298,13 +330,15 @@ struct Filling<'a> {
     faults: Vec<String>,
 }
 
-/// What a tensor is that the file does not have: a bias adds nothing, factors and scales change nothing, and the
-/// output matrix is the embedding. `None`: it would change the model.
+/// The number that a tensor is full of which the file does not have: a bias adds nothing, factors and scales change
+/// nothing. `None`: it would change the model.
 fn neutral(name: &str) -> Option<f32> {
     match name.rsplit('.').next() {
         Some("bias") => Some(0.0),
         Some("scale" | "input_scale") => Some(1.0),
         _ if name.starts_with("rope_") => Some(1.0),
+        // A classifier in place of the output, which nothing here asks for.
+        _ if name.starts_with("cls.") => Some(0.0),
         _ => None,
     }
 }
@@ -321,8 +355,8 @@ unsafe extern "C" fn fill(tensor: *mut sys::ggml_tensor, user: *mut c_void) {
         (name, (*tensor).type_, sys::ggml_nbytes(tensor))
     };
     let mut source = name.as_str();
-    if source == "output.weight" && !filling.known.contains_key(source) {
-        source = "token_embd.weight";
+    if source == OUTPUT && !filling.known.contains_key(source) {
+        source = EMBEDDING;
     }
     let invented: Vec<u8>;
     let bytes = if let Some(known) = filling.known.get(source) {
@@ -331,15 +365,6 @@ unsafe extern "C" fn fill(tensor: *mut sys::ggml_tensor, user: *mut c_void) {
         let end = start.saturating_add(usize::try_from(known.size).unwrap_or(usize::MAX));
         match filling.bytes.get(start..end) {
             Some(bytes) if known.kind == kind => bytes,
-            // The embedding as an output that llama.cpp made up in 32-bit floats.
-            Some(bytes) if source != name && kind == sys::GGML_TYPE_F32 => {
-                let Some(numbers) = widened(known.kind, bytes, size) else {
-                    filling.faults.push(format!("the embedding of type {} cannot be the output", known.kind));
-                    return;
-                };
-                invented = numbers;
-                &invented
-            }
             _ => {
                 filling.faults.push(format!("the tensor {name} is of another type than the file says"));
                 return;
@@ -363,22 +388,5 @@ unsafe extern "C" fn fill(tensor: *mut sys::ggml_tensor, user: *mut c_void) {
         filling.places.push((source.to_owned(), place));
     } else if filling.known.contains_key(source) {
         filling.places.push((name, place));
-    }
-}
-
-/// Numbers of a type as 32-bit floats, `size` bytes of them.
-#[allow(unsafe_code)]
-fn widened(kind: u32, bytes: &[u8], size: usize) -> Option<Vec<u8>> {
-    let n = size / size_of::<f32>();
-    // SAFETY: the type is one of the header's, so it is in the table; the row has the bytes of `n` numbers, which is
-    // checked before.
-    unsafe {
-        if sys::ggml_row_size(kind, i64::try_from(n).ok()?) != bytes.len() {
-            return None;
-        }
-        let convert = (*sys::ggml_get_type_traits(kind)).to_float?;
-        let mut numbers = vec![0.0_f32; n];
-        convert(bytes.as_ptr().cast(), numbers.as_mut_ptr(), i64::try_from(n).ok()?);
-        Some(numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
     }
 }

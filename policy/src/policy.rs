@@ -1,8 +1,9 @@
 //! A model that is being trained, and what can be done with it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use candle_core::{Device, Var};
+use candle_core::{Device, TensorId, Var};
 use sha2::{Digest, Sha256};
 
 use crate::config::ModelConfig;
@@ -176,6 +177,21 @@ impl Policy {
         let mut copy = self.clone();
         // Of a variable `from_tensor` would give the same one again; of a detached one it makes a copy.
         copy.weights.replace(|var| Ok(Var::from_tensor(&var.as_detached_tensor())?))?;
+        Ok(copy)
+    }
+
+    /// The policy as it is now, which later steps do not change: what is trained is copied, the rest is shared.
+    ///
+    /// # Errors
+    /// When the device has no room for it.
+    pub fn snapshot(&self) -> Result<Self> {
+        let trained: HashSet<TensorId> = self.weights.trained().iter().map(|(_, var)| var.id()).collect();
+        let mut copy = self.clone();
+        copy.weights.replace(|var| {
+            // Of a variable `from_tensor` would give the same one again; of a detached one it makes a copy.
+            let changes = trained.contains(&var.id());
+            Ok(if changes { Var::from_tensor(&var.as_detached_tensor())? } else { var.clone() })
+        })?;
         Ok(copy)
     }
 

@@ -1,14 +1,20 @@
 //! The engine that a recipe asks for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::Policy;
 use policy::tokenizer::Tokenizer;
 
 use super::completion;
 use super::error::{LearnerError, Result};
-use super::recipe::{EngineKind, Recipe};
-use crate::rollout::RolloutEngine;
+use super::prompts::messages;
+use super::recipe::{EngineKind, PromptRecipe, Recipe, RemotePrompt, RemoteSync, RemoteWire};
+use crate::remote::{self, openai};
+use crate::rollout::{Folder, Messages, RemoteEngine, RemoteSettings, RolloutEngine, WeightSync, Wire};
+
+/// The most bytes of a reply: a hundred thousand tokens with their names and log-probabilities.
+const MAX_REPLY_BYTES: usize = 64 << 20;
 
 /// Whether this build has the engine; asked before anything is loaded.
 ///
@@ -16,13 +22,17 @@ use crate::rollout::RolloutEngine;
 /// Names the feature that the build lacks.
 pub(super) fn check(recipe: &Recipe) -> Result<()> {
     match recipe.engine.kind {
-        EngineKind::Native => Ok(()),
+        EngineKind::Native | EngineKind::Remote => Ok(()),
         EngineKind::Llama if cfg!(feature = "llama") => Ok(()),
-        EngineKind::Llama => Err(LearnerError::other(
-            "engine.kind: `llama` needs a build with the feature `llama` (cargo build --release --features llama)",
-        )),
-        EngineKind::Remote => Err(LearnerError::other("engine.kind: this build has no engine `remote`")),
+        EngineKind::Llama => Err(absent()),
     }
+}
+
+/// Of an engine that was left out of this build.
+fn absent() -> LearnerError {
+    LearnerError::other(
+        "engine.kind: `llama` needs a build with the feature `llama` (cargo build --release --features llama)",
+    )
 }
 
 /// The engine that draws completions while training. It has no weights before its first
@@ -40,10 +50,73 @@ pub(super) fn open(
         EngineKind::Native => {
             Ok(Box::new(completion::engine(policy, tokenizer, recipe.sampling.max_sequences)))
         }
+        EngineKind::Remote => remote(recipe, tokenizer),
         #[cfg(feature = "llama")]
         EngineKind::Llama => Ok(Box::new(llama(recipe, tokenizer)?)),
-        kind => Err(LearnerError::other(format!("engine.kind: there is no {kind:?} yet"))),
+        #[cfg(not(feature = "llama"))]
+        EngineKind::Llama => Err(absent()),
     }
+}
+
+/// Servers.
+fn remote(recipe: &Recipe, tokenizer: &Arc<Tokenizer>) -> Result<Box<dyn RolloutEngine>> {
+    let Some(given) = &recipe.engine.remote else {
+        return Err(LearnerError::other("engine.kind is `remote` and there is no [engine.remote]"));
+    };
+    let timeout = Duration::from_secs(given.timeout_s);
+    let base = remote::Settings::new(remote::Service::Rollout, given.urls.clone());
+    let servers = remote::Settings {
+        api_key_env: given.api_key_env.clone(),
+        concurrency: given.concurrency,
+        connect_timeout: Duration::from_secs(given.connect_timeout_s),
+        timeout,
+        // A completion that was begun may use all of its tries; what waits for a place has not begun.
+        deadline: (timeout + base.backoff_max + base.breaker.rest_max) * (given.retries + 1),
+        retries: given.retries,
+        max_reply_bytes: MAX_REPLY_BYTES,
+        // A run can wait where a caller of a judge cannot.
+        fail_fast: false,
+        ..base
+    };
+    let folder = || -> Result<Folder> {
+        let here = given
+            .shared_folder
+            .clone()
+            .ok_or_else(|| LearnerError::other("engine.remote.shared_folder is missing"))?;
+        std::fs::create_dir_all(&here).map_err(|error| {
+            LearnerError::other(format!("engine.remote.shared_folder {}: {error}", here.display()))
+        })?;
+        // Servers have another working directory.
+        let here = here.canonicalize().unwrap_or(here);
+        let there = given.served_folder.clone().unwrap_or_else(|| here.clone());
+        Ok(Folder { here, there })
+    };
+    let settings = RemoteSettings {
+        servers,
+        model: given.model.clone(),
+        wire: match given.wire {
+            RemoteWire::Completions => Wire::Completions,
+            RemoteWire::Chat => Wire::Chat(chat(recipe.tasks.prompt.clone())),
+        },
+        prompt_as_text: given.prompt == RemotePrompt::Text,
+        sync: match given.sync {
+            RemoteSync::None => WeightSync::None,
+            RemoteSync::VllmLora => WeightSync::VllmLora(folder()?),
+            RemoteSync::SglangLora => WeightSync::SglangLora(folder()?),
+            RemoteSync::SglangDisk => WeightSync::SglangDisk(folder()?),
+        },
+        segment_tokens: given.segment_tokens,
+        extra: given.extra.clone().into_iter().collect(),
+    };
+    Ok(Box::new(RemoteEngine::connect(settings, Arc::clone(tokenizer))?))
+}
+
+/// The conversation of a task, as the learner's own prompts have it.
+fn chat(prompt: PromptRecipe) -> Messages {
+    Arc::new(move |task| {
+        let messages = messages(&prompt, task.prompt.as_ref()).map_err(|error| error.to_string())?;
+        Ok(messages.into_iter().map(|message| openai::Message::new(message.role, message.content)).collect())
+    })
 }
 
 /// llama.cpp as the recipe sets it up.

@@ -12,7 +12,7 @@ use super::metrics::EvalMetrics;
 use super::prompts::Prompter;
 use super::score::{Scored, Scorer, accuracy_component};
 use crate::judge::Judge;
-use crate::rollout::{Prompt, RolloutEngine, RolloutError, SampleRequest};
+use crate::rollout::{RolloutEngine, RolloutError, SampleRequest};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -148,17 +148,5 @@ impl Evaluation {
             })
         };
         self.samples.iter().take(n).filter_map(sample).collect()
-    }
-}
-
-impl<'a> SampleRequest<'a> {
-    /// A request for these prompts.
-    pub const fn new(
-        prompts: &'a [Prompt],
-        group_size: usize,
-        sampling: &'a policy::decode::Sampling,
-        seed: u64,
-    ) -> Self {
-        Self { prompts, group_size, sampling, seed }
     }
 }

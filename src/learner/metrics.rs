@@ -32,6 +32,12 @@ pub struct StepMetrics {
     pub n_refills: usize,
     /// Completions that were sampled.
     pub n_completions: usize,
+    /// Completions that were asked for and that the engine could not give.
+    pub n_failed: usize,
+    /// Steps that the policy had taken since it sampled a token, meant over the tokens that it sampled.
+    pub staleness_mean: Option<f64>,
+    /// The most of them.
+    pub staleness_max: Option<f64>,
     /// Mean tokens of a completion.
     pub length: Option<f64>,
     /// Mean tokens of those that are right.
@@ -171,6 +177,9 @@ impl StepMetrics {
         all.add("sample/refills", self.n_refills as f64);
         all.add("sample/completions", self.n_completions as f64);
         all.add("sample/tokens", self.n_sampled_tokens as f64);
+        all.add("rollout/failed", self.n_failed as f64);
+        all.add("rollout/staleness_mean", self.staleness_mean);
+        all.add("rollout/staleness_max", self.staleness_max);
         all.add("length/mean", self.length);
         all.add("length/right", self.length_right);
         all.add("length/wrong", self.length_wrong);

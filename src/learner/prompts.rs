@@ -80,33 +80,20 @@ impl Prompter {
     }
 
     fn encode(&self, prompt: Option<&TaskPrompt>) -> Result<Vec<u32>> {
-        let messages = match prompt {
-            None => return Err(LearnerError::other("a task has no prompt")),
-            Some(TaskPrompt::Text(text)) => {
-                if let Some(plain) = self.recipe.plain(text) {
-                    return self.plain(&plain);
-                }
-                if self.tokenizer.chat_template().is_none() {
-                    return self.plain(text);
-                }
-                vec![Message::new("user", self.recipe.user_message(text))]
+        if let Some(TaskPrompt::Text(text)) = prompt {
+            if let Some(plain) = self.recipe.plain(text) {
+                return self.plain(&plain);
             }
-            Some(TaskPrompt::Messages(messages)) => {
-                if self.tokenizer.chat_template().is_none() {
-                    return Err(LearnerError::other(
-                        "a task's prompt is a chat, and the model's tokenizer has no chat template",
-                    ));
-                }
-                let messages: std::result::Result<Vec<Message>, _> =
-                    messages.iter().map(|message| serde_json::from_value(message.clone())).collect();
-                messages
-                    .map_err(|error| LearnerError::other(format!("a message of a task's prompt: {error}")))?
+            if self.tokenizer.chat_template().is_none() {
+                return self.plain(text);
             }
-        };
-        let has_system = messages.first().is_some_and(|message| message.role == "system");
-        let system = self.recipe.system.as_ref().filter(|_| !has_system);
-        let system = system.map(|text| Message::new("system", text.clone()));
-        let all: Vec<Message> = system.into_iter().chain(messages).collect();
+        }
+        let all = messages(&self.recipe, prompt)?;
+        if self.tokenizer.chat_template().is_none() {
+            return Err(LearnerError::other(
+                "a task's prompt is a chat, and the model's tokenizer has no chat template",
+            ));
+        }
         let mut text = self.tokenizer.chat_text(&all, true)?;
         text.push_str(self.recipe.prefill.as_deref().unwrap_or_default());
         // The template writes the special tokens itself.
@@ -117,4 +104,24 @@ impl Prompter {
         let prefill = self.recipe.prefill.as_deref().unwrap_or_default();
         Ok(self.tokenizer.encode(&format!("{text}{prefill}"), true)?)
     }
+}
+
+/// A task's prompt as a conversation.
+///
+/// # Errors
+/// When there is none, or a message is no message.
+pub(super) fn messages(recipe: &PromptRecipe, prompt: Option<&TaskPrompt>) -> Result<Vec<Message>> {
+    let messages = match prompt {
+        None => return Err(LearnerError::other("a task has no prompt")),
+        Some(TaskPrompt::Text(text)) => vec![Message::new("user", recipe.user_message(text))],
+        Some(TaskPrompt::Messages(messages)) => messages
+            .iter()
+            .map(|message| serde_json::from_value(message.clone()))
+            .collect::<std::result::Result<Vec<Message>, _>>()
+            .map_err(|error| LearnerError::other(format!("a message of a task's prompt: {error}")))?,
+    };
+    let has_system = messages.first().is_some_and(|message| message.role == "system");
+    let system = recipe.system.as_ref().filter(|_| !has_system);
+    let system = system.map(|text| Message::new("system", text.clone()));
+    Ok(system.into_iter().chain(messages).collect())
 }

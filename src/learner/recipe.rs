@@ -11,7 +11,9 @@ mod fault;
 mod fields;
 mod model;
 mod overrides;
+mod pipeline;
 mod prompt;
+mod remote;
 mod rubric;
 mod run;
 mod sampling;
@@ -29,7 +31,9 @@ pub use self::eval::EvalRecipe;
 pub use self::fault::{Fault, RecipeError};
 pub use self::model::{Dtype, Family, LoraRecipe, LoraTarget, ModelRecipe, ModelSource, TinyModel};
 pub use self::overrides::Override;
+pub use self::pipeline::PipelineRecipe;
 pub use self::prompt::PromptRecipe;
+pub use self::remote::{RemoteLogprobs, RemotePrompt, RemoteRecipe, RemoteSync, RemoteWire};
 pub use self::rubric::RubricRecipe;
 pub use self::run::{CheckpointRecipe, DeviceChoice, RunRecipe};
 pub use self::sampling::{RepetitionRecipe, SamplingRecipe, ThinkingRecipe};
@@ -56,6 +60,9 @@ pub struct Recipe {
     pub sampling: SamplingRecipe,
     /// Who draws them.
     pub engine: EngineRecipe,
+    /// How far they are drawn ahead; not at all without this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<PipelineRecipe>,
     /// How the policy learns from them.
     pub train: TrainRecipe,
     /// Supervised steps before the first rollout.
@@ -151,9 +158,15 @@ impl Recipe {
         self.tasks.check(&mut checks.section("tasks"));
         self.sampling.check(&mut checks.section("sampling"));
         self.engine.check(&mut checks.section("engine"));
+        if let Some(remote) = self.engine.remote.as_ref().filter(|_| self.engine.kind == EngineKind::Remote) {
+            remote.check_with(self, &mut checks.section("engine.remote"));
+        }
         self.train.check(&mut checks.section("train"));
         self.eval.check(&mut checks.section("eval"));
         self.checkpoint.check(&mut checks.section("checkpoint"));
+        if let Some(pipeline) = &self.pipeline {
+            pipeline.check(&mut checks.section("pipeline"));
+        }
         if let Some(sft) = &self.sft {
             sft.check(&mut checks.section("sft"));
             if sft.path.is_none() && self.tasks.environment.is_none() {

@@ -13,7 +13,7 @@ use policy::{Gradients, Policy};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, Checkpoints};
-use super::collect::Collected;
+use super::collect::{Collected, Collector, Left};
 use super::engine;
 use super::error::{LearnerError, Result};
 use super::evaluate::{Subject, evaluate};
@@ -27,12 +27,13 @@ use super::model;
 use super::prompts::Prompter;
 use super::recipe::Recipe;
 use super::score::{Scored, Scorer, accuracy_component};
+use super::shared_engine::SharedEngine;
 use super::step::Step;
 use super::supply::{Supply, SupplyState};
 use super::update::Updated;
 use super::warm_start;
 use crate::judge::Judge;
-use crate::rollout::{Prompt, RolloutEngine, SampleRequest, seed};
+use crate::rollout::{Prompt, SampleRequest, seed};
 
 /// What a run needs beside its recipe.
 #[derive(Debug)]
@@ -85,9 +86,12 @@ pub(super) struct Learner<'a> {
     pub(super) reference: Option<Policy>,
     pub(super) optimizer: AdamW,
     pub(super) gradients: Gradients,
-    pub(super) engine: Box<dyn RolloutEngine>,
-    pub(super) supply: Supply,
-    pub(super) prompter: Prompter,
+    pub(super) engine: Arc<SharedEngine>,
+    /// Until the loop takes it.
+    pub(super) collector: Option<Collector<'a>>,
+    /// What decides the tasks of the next step.
+    pub(super) supply: SupplyState,
+    prompter: Prompter,
     pub(super) rubric: Arc<Rubric>,
     pub(super) accuracy: Option<Arc<str>>,
     pub(super) objective: Objective,
@@ -187,6 +191,22 @@ impl<'a> Learner<'a> {
         }
         let mut engine = engine::open(recipe, &policy, &tokenizer)?;
         engine.sync(&policy, step)?;
+        let engine = Arc::new(SharedEngine::new(engine));
+        let accuracy = accuracy_component(&rubric);
+        let collector = Collector {
+            prompter: prompter.clone(),
+            engine: Arc::clone(&engine),
+            judge: job.judge,
+            rubric: Arc::clone(&rubric),
+            accuracy: accuracy.clone(),
+            selection: objective.selection,
+            sampling: sampling.clone(),
+            group_size: recipe.sampling.group_size,
+            seed: recipe.run.seed,
+            carry_over: recipe.pipeline.as_ref().map_or(0.0, |pipeline| pipeline.carry_over),
+            left: Left::default(),
+            supply,
+        };
         Ok(Self {
             throughput: policy::flops::throughput(&policy.device)?,
             recipe,
@@ -194,9 +214,10 @@ impl<'a> Learner<'a> {
             optimizer,
             gradients: Gradients::zeros(&parameters)?,
             engine,
-            supply,
+            supply: collector.supply.state().clone(),
+            collector: Some(collector),
             prompter,
-            accuracy: accuracy_component(&rubric),
+            accuracy,
             rubric,
             objective,
             controllers,
@@ -217,7 +238,8 @@ impl<'a> Learner<'a> {
     /// Imitates worked solutions, where the recipe says so.
     pub(super) fn warm_start(&mut self, hooks: &mut dyn Hooks) -> Result<()> {
         let Some(recipe) = &self.recipe.sft else { return Ok(()) };
-        let examples = warm_start::examples(recipe, &self.supply, &self.prompter, &self.tokenizer)?;
+        let Some(collector) = &self.collector else { return Ok(()) };
+        let examples = warm_start::examples(recipe, &collector.supply, &self.prompter, &self.tokenizer)?;
         warm_start::imitate(
             &self.policy,
             &mut self.optimizer,
@@ -232,7 +254,20 @@ impl<'a> Learner<'a> {
         if self.objective.kl.needs_reference() && self.recipe.model.lora.is_none() {
             self.reference = Some(self.policy.frozen_copy()?);
         }
+        self.engine.lend(|engine| engine.sync(&self.policy, self.step))?;
         Ok(())
+    }
+
+    /// The policy as an engine may have it: where rollouts are drawn while the learner works, a copy that stays as it
+    /// is.
+    fn current(&self) -> Result<Policy> {
+        let ahead = self.recipe.pipeline.as_ref().is_some_and(|pipeline| pipeline.max_staleness > 0);
+        Ok(if ahead { self.policy.snapshot()? } else { self.policy.clone() })
+    }
+
+    /// How many steps a token's policy may be behind; without a pipeline nobody asks.
+    pub(super) fn max_staleness(&self) -> u64 {
+        self.recipe.pipeline.as_ref().map_or(u64::MAX, |pipeline| pipeline.max_staleness)
     }
 
     /// The temperature of the distribution that log-probabilities are of.
@@ -270,8 +305,12 @@ impl<'a> Learner<'a> {
         let sampling = Sampling { temperature: 0.0, ..self.sampling.clone() };
         let draws = seed(self.recipe.run.seed, self.step, DRAWS_OF_GREEDY, 0);
         let mut scorer = Scorer::new(judge, Arc::clone(&self.rubric), weights.to_vec());
-        self.engine
-            .sample(&SampleRequest::new(&prompts, 1, &sampling, draws), &mut |group| scorer.submit(group))?;
+        let request = SampleRequest::new(&prompts, 1, &sampling, draws);
+        let current = self.current()?;
+        self.engine.lend(|engine| {
+            engine.sync(&current, self.step)?;
+            engine.sample(&request, &mut |group| scorer.submit(group))
+        })?;
         Ok(Some(scorer.finish().iter().map(|scored| scored.totals().first().copied().flatten()).collect()))
     }
 
@@ -311,7 +350,11 @@ impl<'a> Learner<'a> {
         let draws = seed(self.recipe.run.seed, 0, DRAWS_OF_EVALUATION, 0);
         let request =
             SampleRequest::new(&self.held_out, self.recipe.eval.samples, &self.eval_sampling, draws);
-        let found = evaluate(self.engine.as_mut(), self.judge, &self.rubric, &weights, &request)?;
+        let current = self.current()?;
+        let found = self.engine.lend(|engine| {
+            engine.sync(&current, self.step)?;
+            evaluate(engine, self.judge, &self.rubric, &weights, &request)
+        })?;
         hooks.on_eval(&found.metrics(self.step, self.held_out.len(), clock.elapsed()))?;
         let subject = Subject { step: self.step, prompter: &self.prompter, rubric: &self.rubric };
         for sample in found.samples(&subject, self.recipe.eval.shown) {
@@ -364,7 +407,7 @@ impl<'a> Learner<'a> {
     pub(super) fn save(&mut self, hooks: &mut dyn Hooks) -> Result<()> {
         let state = State {
             controllers: self.controllers,
-            supply: self.supply.state().clone(),
+            supply: self.supply.clone(),
             latched: self.latched.clone(),
             schedule_metrics: self.schedule_metrics.clone(),
             optimizer_steps: self.optimizer.steps(),
@@ -410,12 +453,20 @@ impl<'a> Learner<'a> {
         metrics.n_groups_sampled = all.len();
         metrics.n_groups = step.scored.len();
         metrics.n_refills = collected.n_refills;
+        metrics.n_failed = collected.n_failed;
+        (metrics.staleness_mean, metrics.staleness_max) =
+            super::summary_of_step::staleness(&all, self.step.saturating_sub(1));
         metrics.zero_variance_fraction = collected.n_uniform as f64 / all.len().max(1) as f64;
         metrics.loss = updated.loss;
         metrics.grad_norm = updated.grad_norm;
         metrics.entropy = updated.metrics.get("entropy/mean");
         metrics.learning_rate = learning_rate;
         metrics.objective = updated.metrics.iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        if self.recipe.pipeline.is_some() {
+            let n_tokens = step.mask.len().max(1) as f64;
+            metrics.objective.insert("rollout/too_stale_frac".to_owned(), step.n_stale as f64 / n_tokens);
+            metrics.objective.insert("rollout/carried_groups".to_owned(), collected.n_carried as f64);
+        }
         metrics.n_sampled_tokens = collected.n_tokens as u64;
         metrics.n_trained_tokens = updated.n_tokens as u64;
         let rate = |n: usize, time: Duration| {
@@ -429,7 +480,7 @@ impl<'a> Learner<'a> {
             (updated.flops > 0.0 && seconds > 0.0).then(|| updated.flops / seconds / self.throughput);
         metrics.seconds = Seconds {
             total: clock.elapsed().as_secs_f64(),
-            sample: collected.sampling.as_secs_f64(),
+            sample: collected.waiting.as_secs_f64(),
             judge: collected.judging.as_secs_f64(),
             update: update.as_secs_f64(),
         };

@@ -26,6 +26,8 @@ pub struct Step {
     pub old: Option<Vec<f32>>,
     /// `[M]`: what the reference policy says.
     pub reference: Option<Vec<f32>>,
+    /// Tokens that were left out because their policy is too old.
+    pub n_stale: usize,
     /// The first sequence of each group, and the number of all at the end.
     offsets: Vec<usize>,
 }
@@ -63,6 +65,19 @@ impl Step {
         mask_out(&mut step.mask, &step.sequences, &out)?;
         step.scored = scored;
         Ok(step)
+    }
+
+    /// Leaves out tokens whose policy had taken more than `max` steps fewer than the `version` that learns from them.
+    pub fn leave_out_stale(&mut self, version: u64, max: u64) {
+        let mut at = 0;
+        for rollout in self.scored.iter().flat_map(|scored| &scored.group.rollouts) {
+            for sampled_by in &rollout.policy_versions {
+                let stale = version.saturating_sub(*sampled_by) > max;
+                self.n_stale += usize::from(stale && self.mask[at]);
+                self.mask[at] &= !stale;
+                at += 1;
+            }
+        }
     }
 
     /// The sequence of a group's rollout.

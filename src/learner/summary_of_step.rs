@@ -51,6 +51,21 @@ pub(super) fn summarize(all: &[&Scored], rubric: &Rubric, accuracy: Option<&str>
     metrics
 }
 
+/// How many steps a policy that has taken `version` of them is ahead of the one that sampled a token: mean and most,
+/// over the tokens that were sampled.
+pub(super) fn staleness(all: &[&Scored], version: u64) -> (Option<f64>, Option<f64>) {
+    let (mut sum, mut n, mut most) = (0, 0_u64, 0);
+    for rollout in all.iter().flat_map(|scored| &scored.group.rollouts) {
+        let tokens = rollout.policy_versions.iter().zip(&rollout.sampled).filter(|(_, sampled)| **sampled);
+        for (sampled_by, _) in tokens {
+            let steps = version.saturating_sub(*sampled_by);
+            (sum, n, most) = (sum + steps, n + 1, most.max(steps));
+        }
+    }
+    let some = n > 0;
+    (some.then(|| sum as f64 / n as f64), some.then_some(most as f64))
+}
+
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -15,17 +15,18 @@
 //!
 //! Letters: P tasks a step, G rollouts a task, M tokens of completions.
 
-use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
-use super::collect::Collector;
-use super::error::Result;
+use super::collect::Order;
+use super::error::{LearnerError, Result};
 use super::formulas::kl::Place;
 use super::hooks::Hooks;
+use super::rollouts::Rollouts;
 use super::running::Learner;
 use super::step::Step;
 use super::update::{UpdateSettings, update};
-use crate::rollout::seed;
+use crate::judge::Judge;
 
 pub use super::completion::{Asked, evaluate, generate};
 pub use super::running::{Job, Outcome};
@@ -45,6 +46,23 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
         learner.evaluate(hooks)?;
         learner.save(hooks)?;
     }
+    let collector = learner.collector.take().ok_or_else(|| LearnerError::other("a run is run once"))?;
+    thread::scope(|scope| {
+        let pipeline = recipe.pipeline.as_ref();
+        let rollouts = Rollouts::begin(scope, collector, pipeline, learner.step, n_steps);
+        run(&mut learner, rollouts, job.judge, hooks)
+    })
+}
+
+/// THE loop.
+fn run(
+    learner: &mut Learner<'_>,
+    mut rollouts: Rollouts<'_>,
+    judge: &Judge,
+    hooks: &mut dyn Hooks,
+) -> Result<Outcome> {
+    let recipe = learner.recipe;
+    let n_steps = recipe.train.steps;
     let mut stopped = false;
     while learner.step < n_steps && !stopped {
         let clock = Instant::now();
@@ -52,36 +70,28 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
 
         // Sample and score: P groups of G rollouts with a reward each, or none where the judge failed.
         let weights = learner.component_weights()?;
-        let collected = Collector {
-            supply: &mut learner.supply,
-            prompter: &learner.prompter,
-            engine: learner.engine.as_mut(),
-            scorer: &|| super::score::Scorer::new(job.judge, Arc::clone(&learner.rubric), weights.clone()),
-            selection: &learner.objective.selection,
-            sampling: &learner.sampling,
-            group_size: recipe.sampling.group_size,
-            seed: seed(recipe.run.seed, number, 0, 1),
-            accuracy: learner.accuracy.as_deref(),
-        }
-        .collect(recipe.train.prompts_per_step)?;
+        let order = Order { step: number, n_groups: recipe.train.prompts_per_step, weights: weights.clone() };
+        let (collected, supply) = rollouts.next(&order)?;
+        learner.supply = supply;
 
         // What the policies said before this step, where it is needed: [M] each.
         let updating = Instant::now();
         let mut step = Step::new(collected.kept.clone(), learner.objective.mask_truncated)?;
+        step.leave_out_stale(learner.step, learner.max_staleness());
         let coefficients = learner.controllers.coefficients(&learner.objective);
-        let rollouts = step.trained(0..step.scored.len());
+        let trained = step.trained(0..step.scored.len());
         let temperature = learner.temperature();
         let micro_batch = recipe.train.micro_batch_tokens;
         let in_reward = learner.objective.kl.place == Place::Reward && coefficients.kl > 0.0;
         if learner.objective.needs_old() || in_reward {
-            step.old = Some(step.logprobs(&learner.policy, temperature, &rollouts, micro_batch)?);
+            step.old = Some(step.logprobs(&learner.policy, temperature, &trained, micro_batch)?);
         }
         if let Some(reference) = &learner.reference {
-            step.reference = Some(step.logprobs(reference, temperature, &rollouts, micro_batch)?);
+            step.reference = Some(step.logprobs(reference, temperature, &trained, micro_batch)?);
         }
 
         // Advantages: one per token, 0 where there is no reward.
-        let greedy = learner.greedy_rewards(&step, &weights, job.judge)?;
+        let greedy = learner.greedy_rewards(&step, &weights, judge)?;
         let penalties = if in_reward { Some(learner.penalties(&step, coefficients.kl)?) } else { None };
         let components = learner.components(&weights);
         step.estimate(&learner.objective.advantage, &components, penalties.as_deref(), greedy.as_deref())?;
@@ -104,9 +114,9 @@ pub fn train(job: Job<'_>, hooks: &mut dyn Hooks) -> Result<Outcome> {
             &step,
             &settings,
         )?;
-        learner.observe(&updated.metrics, rollouts.len());
+        learner.observe(&updated.metrics, trained.len());
         learner.step = number;
-        learner.engine.sync(&learner.policy, number)?;
+        rollouts.follow(&learner.policy, number)?;
         learner.refresh_reference()?;
         let update_time = updating.elapsed();
 

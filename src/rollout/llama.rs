@@ -10,7 +10,8 @@ pub use self::logits::LlamaLogits;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,8 @@ use policy::gguf::Dtype;
 use policy::tokenizer::Tokenizer;
 
 use self::weights::Running;
-use super::completed::{Decode, Groups, rollout};
-use super::{Group, Prompt, RolloutEngine, RolloutError, SampleCost, SampleRequest, seed};
+use super::assembly::Assembly;
+use super::{Decode, Group, Prompt, RolloutEngine, RolloutError, SampleRequest, Sampled};
 
 /// How llama.cpp is set up.
 #[derive(Clone, Debug)]
@@ -76,6 +77,9 @@ impl LlamaSettings {
     }
 }
 
+/// How often somebody who waits for samples looks whether they are still wanted.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// What the thread is asked for.
 enum Job {
     Sync { policy: Box<Policy>, version: u64, reply: Sender<Result<Duration, RolloutError>> },
@@ -86,14 +90,16 @@ enum Job {
 struct Asked {
     prompts: Vec<Prompt>,
     group_size: usize,
+    begun: Vec<Group>,
     sampling: Sampling,
     seed: u64,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// What the thread says while it samples.
 enum Reply {
     Group(Group),
-    Done(Result<SampleCost, RolloutError>),
+    Done(Result<Sampled, RolloutError>),
 }
 
 /// Samples with llama.cpp.
@@ -168,20 +174,27 @@ impl RolloutEngine for LlamaEngine {
         &mut self,
         request: &SampleRequest<'_>,
         on_group: &mut dyn FnMut(Group),
-    ) -> Result<SampleCost, RolloutError> {
+    ) -> Result<Sampled, RolloutError> {
         let (reply, replies) = channel();
         let asked = Asked {
             prompts: request.prompts.to_vec(),
             group_size: request.group_size,
+            begun: request.begun.to_vec(),
             sampling: request.sampling.clone(),
             seed: request.seed,
+            interrupted: Arc::default(),
         };
+        let interrupted = Arc::clone(&asked.interrupted);
         self.ask(Job::Sample { asked, reply })?;
         loop {
-            match replies.recv() {
+            match replies.recv_timeout(LOOK) {
                 Ok(Reply::Group(group)) => on_group(group),
                 Ok(Reply::Done(result)) => return result,
-                Err(_) => return Err(gone()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            }
+            if request.interrupt.is_some_and(|interrupt| interrupt()) {
+                interrupted.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -239,7 +252,7 @@ impl Worker {
         Ok(())
     }
 
-    fn sample(&mut self, asked: &Asked, reply: &Sender<Reply>) -> Result<SampleCost, RolloutError> {
+    fn sample(&mut self, asked: &Asked, reply: &Sender<Reply>) -> Result<Sampled, RolloutError> {
         let Some(running) = &mut self.running else {
             return Err(RolloutError::Request { message: "the engine has no weights yet".to_owned() });
         };
@@ -259,34 +272,20 @@ impl Worker {
                 });
             }
         }
-        let seeds: Vec<Vec<u64>> = (0..asked.prompts.len() as u64)
-            .map(|p| (0..asked.group_size as u64).map(|i| seed(asked.seed, 0, p, i)).collect())
-            .collect();
-        let prompts: Vec<decode::Prompt<'_>> = asked
-            .prompts
-            .iter()
-            .zip(&seeds)
-            .map(|(prompt, seeds)| decode::Prompt { tokens: &prompt.tokens, seeds })
-            .collect();
-        let mut groups = Groups::new(&asked.prompts, asked.group_size);
+        let interrupt = || asked.interrupted.load(Ordering::Relaxed);
+        let request = SampleRequest {
+            begun: &asked.begun,
+            interrupt: Some(&interrupt),
+            ..SampleRequest::new(&asked.prompts, asked.group_size, &asked.sampling, asked.seed)
+        };
         let text = |tokens: &[u32]| (self.decode)(tokens);
         let stops = (!asked.sampling.stop_strings.is_empty()).then_some(&text as decode::Decode<'_>);
-        let limits = self.settings.limits();
-        let version = self.version;
-        let decode = &self.decode;
-        let statistics =
-            decode::generate_with(logits, &prompts, &asked.sampling, &limits, stops, &mut |generated| {
-                let (index, place) = (generated.prompt, generated.index);
-                if let Some(group) = groups.put(index, place, rollout(generated, decode, version)) {
-                    let _ = reply.send(Reply::Group(group));
-                }
-            })?;
-        Ok(SampleCost {
-            n_prompt_tokens: statistics.prefill_tokens,
-            n_tokens: statistics.tokens,
-            n_steps: statistics.steps,
-            n_failed: 0,
-        })
+        let mut hand_over = |group| {
+            let _ = reply.send(Reply::Group(group));
+        };
+        let mut assembly = Assembly::new(&request, self.version, &self.decode, &mut hand_over);
+        let statistics = decode::open_with(logits, &self.settings.limits(), stops, &mut assembly)?;
+        assembly.finish(&statistics)
     }
 }
 

@@ -3,16 +3,17 @@
 //! An engine samples; it knows no reward. What it gives back says of every token which policy sampled it and with
 //! what log-probability, so that a learner can correct for a policy that has moved on.
 
-mod completed;
+mod assembly;
 #[cfg(feature = "llama")]
 mod llama;
 mod native;
+mod remote;
 mod scripted;
 
-pub use self::completed::Decode;
 #[cfg(feature = "llama")]
 pub use self::llama::{LlamaEngine, LlamaLogits, LlamaSettings};
 pub use self::native::NativeEngine;
+pub use self::remote::{Folder, Messages, RemoteEngine, RemoteSettings, WeightSync, Wire};
 pub use self::scripted::ScriptedEngine;
 
 use std::sync::Arc;
@@ -28,8 +29,11 @@ pub struct Prompt {
     pub tokens: Arc<[u32]>,
 }
 
+/// Turns tokens into text, as the tokenizer of the policy does.
+pub type Decode = Arc<dyn Fn(&[u32]) -> String + Send + Sync>;
+
 /// One completion with what the learner needs to know of its tokens.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollout {
     /// `[T]`: with the stop token, where there was one.
     pub tokens: Vec<u32>,
@@ -39,11 +43,18 @@ pub struct Rollout {
     pub sampled: Vec<bool>,
     /// `[T]`: which policy sampled each token: how many steps it had taken.
     pub policy_versions: Vec<u64>,
-    /// The text, as it is judged.
+    /// What its draws follow from.
+    pub seed: u64,
+    /// The text, as it is judged. Without a finish reason it is not finished.
     pub completion: Completion,
 }
 
 impl Rollout {
+    /// Whether nothing more comes.
+    pub fn is_finished(&self) -> bool {
+        self.completion.finish_reason.is_some()
+    }
+
     /// How many of its tokens the policy sampled.
     pub fn n_sampled(&self) -> usize {
         self.sampled.iter().filter(|sampled| **sampled).count()
@@ -67,16 +78,54 @@ pub struct Group {
 }
 
 /// How completions are sampled.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SampleRequest<'a> {
     /// Each gets a group.
     pub prompts: &'a [Prompt],
     /// G: rollouts of a group.
     pub group_size: usize,
+    /// What an earlier call left unfinished, by the index of its prompt: it goes on where it stopped, with the
+    /// weights that are now in force.
+    pub begun: &'a [Group],
     /// Distribution and limits.
     pub sampling: &'a policy::decode::Sampling,
     /// Decides every draw: the same seed and policy give the same tokens.
     pub seed: u64,
+    /// Asked between steps: `true` ends the call with what is there.
+    pub interrupt: Option<&'a (dyn Fn() -> bool + Sync)>,
+}
+
+impl std::fmt::Debug for SampleRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SampleRequest")
+            .field("prompts", &self.prompts.len())
+            .field("group_size", &self.group_size)
+            .field("begun", &self.begun.len())
+            .field("sampling", self.sampling)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> SampleRequest<'a> {
+    /// New groups, to their ends.
+    pub const fn new(
+        prompts: &'a [Prompt],
+        group_size: usize,
+        sampling: &'a policy::decode::Sampling,
+        seed: u64,
+    ) -> Self {
+        Self { prompts, group_size, begun: &[], sampling, seed, interrupt: None }
+    }
+}
+
+/// What a call gave beside whole groups.
+#[derive(Clone, Debug, Default)]
+pub struct Sampled {
+    /// What it took.
+    pub cost: SampleCost,
+    /// Groups with rollouts that were interrupted, or that had no turn yet.
+    pub unfinished: Vec<Group>,
 }
 
 /// What sampling took.
@@ -98,6 +147,19 @@ pub enum RolloutError {
     /// The model failed.
     #[error(transparent)]
     Policy(#[from] policy::PolicyError),
+    /// Servers could not be asked.
+    #[error(transparent)]
+    Remote(#[from] crate::remote::RemoteError),
+    /// Servers gave nothing that could be used, or nothing that more requests would change.
+    #[error("{n_lost} of {n_asked} rollouts did not come; the first because: {message}")]
+    Lost {
+        /// Rollouts that did not come.
+        n_lost: usize,
+        /// Rollouts that were asked for.
+        n_asked: usize,
+        /// What happened to the first of them.
+        message: String,
+    },
     /// llama.cpp failed.
     #[cfg(feature = "llama")]
     #[error(transparent)]
@@ -122,7 +184,7 @@ pub trait RolloutEngine: Send {
         &mut self,
         request: &SampleRequest<'_>,
         on_group: &mut dyn FnMut(Group),
-    ) -> Result<SampleCost, RolloutError>;
+    ) -> Result<Sampled, RolloutError>;
 
     /// Takes over the policy's new weights; `version` counts the steps it has taken.
     ///

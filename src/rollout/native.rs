@@ -4,8 +4,8 @@
 use policy::Policy;
 use policy::decode::{self, EngineLimits};
 
-use super::completed::{Decode, Groups, rollout};
-use super::{Group, RolloutEngine, RolloutError, SampleCost, SampleRequest, seed};
+use super::assembly::Assembly;
+use super::{Decode, Group, RolloutEngine, RolloutError, SampleRequest, Sampled};
 
 /// Samples from a policy in this process.
 pub struct NativeEngine {
@@ -37,40 +37,17 @@ impl RolloutEngine for NativeEngine {
         &mut self,
         request: &SampleRequest<'_>,
         on_group: &mut dyn FnMut(Group),
-    ) -> Result<SampleCost, RolloutError> {
-        let seeds: Vec<Vec<u64>> = (0..request.prompts.len() as u64)
-            .map(|p| (0..request.group_size as u64).map(|i| seed(request.seed, 0, p, i)).collect())
-            .collect();
-        let prompts: Vec<decode::Prompt<'_>> = request
-            .prompts
-            .iter()
-            .zip(&seeds)
-            .map(|(prompt, seeds)| decode::Prompt { tokens: &prompt.tokens, seeds })
-            .collect();
-        let mut groups = Groups::new(request.prompts, request.group_size);
+    ) -> Result<Sampled, RolloutError> {
+        if request.prompts.is_empty() {
+            return Ok(Sampled::default());
+        }
         let text = |tokens: &[u32]| (self.decode)(tokens);
         let stops = (!request.sampling.stop_strings.is_empty()).then_some(&text as decode::Decode<'_>);
-        let statistics = decode::generate(
-            &self.policy.config,
-            &self.policy.weights,
-            &prompts,
-            request.sampling,
-            &self.limits,
-            stops,
-            &mut |generated| {
-                let (index, place) = (generated.prompt, generated.index);
-                let rollout = rollout(generated, &self.decode, self.version);
-                if let Some(group) = groups.put(index, place, rollout) {
-                    on_group(group);
-                }
-            },
-        )?;
-        Ok(SampleCost {
-            n_prompt_tokens: statistics.prefill_tokens,
-            n_tokens: statistics.tokens,
-            n_steps: statistics.steps,
-            n_failed: 0,
-        })
+        let mut assembly = Assembly::new(request, self.version, &self.decode, on_group);
+        let (config, weights) = (&self.policy.config, &self.policy.weights);
+        let positions = assembly.positions();
+        let statistics = decode::open(config, weights, positions, &self.limits, stops, &mut assembly)?;
+        assembly.finish(&statistics)
     }
 
     fn sync(&mut self, policy: &Policy, version: u64) -> Result<(), RolloutError> {

@@ -2,7 +2,7 @@
 
 use graders::Completion;
 
-use super::{Group, Prompt, Rollout, RolloutEngine, RolloutError, SampleCost, SampleRequest};
+use super::{Group, Prompt, Rollout, RolloutEngine, RolloutError, SampleCost, SampleRequest, Sampled};
 
 type Script = Box<dyn FnMut(&Prompt, usize) -> Rollout + Send>;
 
@@ -26,6 +26,7 @@ impl ScriptedEngine {
             logprobs: vec![0.0; n],
             sampled: vec![true; n],
             policy_versions: vec![0; n],
+            seed: 0,
             completion,
         }
     }
@@ -42,7 +43,7 @@ impl RolloutEngine for ScriptedEngine {
         &mut self,
         request: &SampleRequest<'_>,
         on_group: &mut dyn FnMut(Group),
-    ) -> Result<SampleCost, RolloutError> {
+    ) -> Result<Sampled, RolloutError> {
         let mut cost = SampleCost::default();
         for (index, prompt) in request.prompts.iter().enumerate() {
             let rollouts: Vec<Rollout> = (0..request.group_size)
@@ -55,7 +56,7 @@ impl RolloutEngine for ScriptedEngine {
             cost.n_tokens += rollouts.iter().map(|rollout| rollout.tokens.len()).sum::<usize>();
             on_group(Group { index, prompt: prompt.clone(), rollouts });
         }
-        Ok(cost)
+        Ok(Sampled { cost, unfinished: Vec::new() })
     }
 
     fn sync(&mut self, _: &policy::Policy, version: u64) -> Result<(), RolloutError> {

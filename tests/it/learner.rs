@@ -226,6 +226,60 @@ fn a_run_that_is_killed_fifty_times_ends_as_one_that_was_not() {
     }
 }
 
+#[test]
+fn rollouts_ahead_are_as_stale_as_they_may_be_and_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (number, (sets, max)) in [
+        (&["pipeline={max_staleness=2}"][..], 2.0),
+        (&["pipeline={max_staleness=1, in_flight=true}"], 1.0),
+        (&["pipeline={max_staleness=3, in_flight=true, carry_over=1.0}"], 3.0),
+        (&["pipeline={max_staleness=0, carry_over=0.5}", "sampling.max_sequences=4"], 0.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sets = [sets, &["train.steps=8", "checkpoint.every=0", "model.lora={rank=2, alpha=4}"]].concat();
+        let mut told = Told::default();
+        let outcome =
+            run(&recipe(&sets), &folder.path().join(number.to_string()), &mut told).expect("it trains");
+        assert_eq!((outcome.step, outcome.stopped), (8, false), "{sets:?}");
+        assert_eq!(told.steps.len(), 8);
+        assert_eq!(told.evals.iter().map(|eval| eval.step).collect::<Vec<_>>(), [0, 2, 4, 6, 8]);
+        for step in &told.steps {
+            let stale = step.objective["rollout/too_stale_frac"];
+            assert!((0.0..=1.0).contains(&stale));
+            // Only what was carried over can be older than the order allows.
+            let carried = sets.iter().any(|set| set.contains("carry_over"));
+            assert!(carried || stale == 0.0, "{sets:?}: {stale}");
+            let staleness = step.staleness_max.expect("there are tokens");
+            assert!(carried || staleness <= max, "{sets:?}: {staleness}");
+            assert!(step.n_groups > 0 && step.n_sampled_tokens > 0);
+        }
+        if max == 2.0 {
+            let most = told.steps.iter().filter_map(|step| step.staleness_max).fold(0.0, f64::max);
+            assert_eq!(most, 2.0, "the thread runs ahead as far as it may");
+        }
+        if max == 0.0 {
+            let carried: f64 = told.steps.iter().map(|step| step.objective["rollout/carried_groups"]).sum();
+            assert!(carried > 0.0, "long completions are carried over");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_draws_ahead_stops_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recipe = recipe(&["pipeline={max_staleness=2, in_flight=true, carry_over=0.5}", "train.steps=6"]);
+    let mut steps = Vec::new();
+    for stop_after in [Some(2), Some(1), None] {
+        let mut told = Told { stop_after, ..Told::default() };
+        let outcome = run(&recipe, folder.path(), &mut told).expect("it trains");
+        assert_eq!(outcome.stopped, stop_after.is_some());
+        steps.extend(told.steps.iter().map(|step| step.step));
+    }
+    assert_eq!(steps, [1, 2, 3, 4, 5, 6]);
+}
+
 #[cfg(not(feature = "llama"))]
 #[test]
 fn an_engine_that_was_not_built_is_named() {

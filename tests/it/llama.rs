@@ -67,7 +67,7 @@ fn sample(engine: &mut dyn RolloutEngine, sampling: &Sampling, seed: u64) -> (Ve
 
 /// Moves every weight a little, as a step does.
 fn step(policy: &Policy) {
-    for (i, (_, var)) in policy.parameters().into_iter().enumerate() {
+    for (i, var) in policy.parameters().into_iter().enumerate() {
         let change: Vec<f32> = (0..var.elem_count()).map(|k| ((k + i) as f32 * 1.7).sin() * 0.03).collect();
         let change = candle_core::Tensor::from_vec(change, var.dims(), var.device()).unwrap();
         var.set(&(var.as_tensor() + change).unwrap()).unwrap();

@@ -31,7 +31,7 @@ pub(crate) fn tiny(family: Family, tied: bool, seed: u64) -> (Policy, Tokenizer)
     let mut config = ModelConfig::from_sizes(&sizes, tokenizer.vocabulary()).unwrap();
     tokenizer.describe(&mut config);
     let policy = Policy::random(config, seed, &Device::Cpu).unwrap();
-    for (_, var) in policy.parameters() {
+    for var in policy.parameters() {
         if var.dims().len() == 2 {
             var.set(&(var.as_tensor() * 6.0).unwrap()).unwrap();
         }
@@ -75,6 +75,14 @@ pub(crate) fn rows(tokens: &[u32], sequence: u32) -> Vec<Row> {
         logits: true,
     };
     tokens.iter().enumerate().map(row).collect()
+}
+
+/// The same with logits for the last one alone.
+pub(crate) fn rows_to_the_end(tokens: &[u32], sequence: u32) -> Vec<Row> {
+    let mut rows = rows(tokens, sequence);
+    let last = rows.len() - 1;
+    rows[..last].iter_mut().for_each(|row| row.logits = false);
+    rows
 }
 
 /// For each token but the first the log-probability that llama.cpp gives it.

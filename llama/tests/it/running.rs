@@ -6,7 +6,8 @@ use policy::gguf::{AdapterExport, Dtype, export_adapter, tensors};
 use policy::{LoraConfig, lora};
 
 use crate::models::{
-    FAMILIES, context, engine_logprobs, farthest, file, learner_logprobs, options, rows, text, tiny,
+    FAMILIES, context, engine_logprobs, farthest, file, learner_logprobs, options, rows_to_the_end, text,
+    tiny,
 };
 
 /// `enum ggml_type`.
@@ -14,7 +15,7 @@ const F32: u32 = 0;
 
 /// Moves every weight a little, as a step does.
 fn step(policy: &policy::Policy) {
-    for (i, (_, var)) in policy.parameters().into_iter().enumerate() {
+    for (i, var) in policy.parameters().into_iter().enumerate() {
         let n = var.elem_count();
         let change: Vec<f32> = (0..n).map(|k| ((k + i) as f32 * 1.7).sin() * 0.05).collect();
         let change = candle_core::Tensor::from_vec(change, var.dims(), var.device()).unwrap();
@@ -68,7 +69,6 @@ fn weights_change_in_a_running_model() {
                 bytes.clear();
                 entry.encode(dtype, &mut bytes).unwrap();
                 let kind = if entry.shape().len() > 1 { kind } else { F32 };
-                // An embedding that llama.cpp reads as the output too.
                 running.set_tensor(entry.name(), kind, &bytes).unwrap();
             }
             let changed = engine_logprobs(&mut running, &text(40));
@@ -157,7 +157,7 @@ fn sequences_share_what_they_have_in_common() {
     let model = Model::load(&path, &ModelOptions::default()).unwrap();
     let mut running = Context::new(&model, &llama::ContextOptions { tokens: 256, ..options() }).unwrap();
     let all = text(100);
-    running.decode(&rows(&all[..90], 0)).unwrap();
+    running.decode(&rows_to_the_end(&all[..90], 0)).unwrap();
     for sequence in 1..8 {
         running.copy_sequence(0, sequence).unwrap();
     }
@@ -171,10 +171,10 @@ fn sequences_share_what_they_have_in_common() {
     let last = running.logits(6).unwrap().to_vec();
     let first = running.logits(0).unwrap().to_vec();
     running.clear();
-    running.decode(&rows(&all, 3)).unwrap();
+    running.decode(&rows_to_the_end(&all, 3)).unwrap();
     assert!(farthest(&last, running.logits(99).unwrap()) < 1e-4);
     assert!(farthest(&last, &first) < 1e-4);
-    let error = running.decode(&rows(&text(200), 5)).unwrap_err().to_string();
+    let error = running.decode(&rows_to_the_end(&text(200), 5)).unwrap_err().to_string();
     assert!(error.contains("no room"), "{error}");
 }
 

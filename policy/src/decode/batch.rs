@@ -1,6 +1,7 @@
 //! Continuous batching: who is decoded, who waits, who leaves.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::generation::{EngineLimits, Finish, Generated, Statistics};
@@ -53,6 +54,8 @@ pub(crate) trait Engine {
 /// A request whose sequences are not all over.
 struct Entry {
     request: Request,
+    /// What is computed before the first token: the prompt, and what was begun.
+    known: Arc<[u32]>,
     left: usize,
 }
 
@@ -125,7 +128,11 @@ impl<E: Engine> Batch<'_, E> {
             self.prefixes.push(None);
             self.entries.len() - 1
         });
-        self.entries[place] = Some(Entry { request, left });
+        let known = match &request.begun {
+            None => Arc::clone(&request.tokens),
+            Some(begun) => request.tokens.iter().chain(&begun.tokens).copied().collect(),
+        };
+        self.entries[place] = Some(Entry { request, known, left });
         self.waiting.extend((0..left).map(|index| (place, index)));
     }
 
@@ -161,7 +168,8 @@ impl<E: Engine> Batch<'_, E> {
         while let Some((place, index)) = self.waiting.front().copied() {
             let Some(entry) = &self.entries[place] else { break };
             let unknown = self.prefixes[place].is_none() && new.last() != Some(&place);
-            let (prompt, max_tokens) = (entry.request.tokens.len(), entry.request.sampling.max_tokens);
+            let n_begun = entry.request.begun.as_ref().map_or(0, |begun| begun.tokens.len());
+            let (prompt, max_tokens) = (entry.known.len(), entry.request.sampling.max_tokens - n_begun);
             if self.rows.len() + joining.len() >= self.max_batch
                 || !self.engine.reserve(prompt, unknown, max_tokens)
             {
@@ -177,11 +185,8 @@ impl<E: Engine> Batch<'_, E> {
             self.refuse_first();
             return Ok(());
         }
-        let tokens: Vec<&[u32]> = new
-            .iter()
-            .filter_map(|place| self.entries[*place].as_ref())
-            .map(|entry| &*entry.request.tokens)
-            .collect();
+        let tokens: Vec<&[u32]> =
+            new.iter().filter_map(|place| self.entries[*place].as_ref()).map(|entry| &*entry.known).collect();
         self.statistics.prefill_tokens += tokens.iter().map(|tokens| tokens.len()).sum::<usize>();
         if !tokens.is_empty() {
             for (place, prefix) in new.into_iter().zip(self.engine.prefill(&tokens)?) {

@@ -287,8 +287,8 @@ impl Engine for Graph<'_> {
         let mut last = vec![None; high];
         for row in rows.iter() {
             let prompt = prefixes[row.sequence.prompt].as_ref().map_or(0, |prefix| prefix.len);
-            let token = row.sequence.tokens.last().copied().unwrap_or_default();
-            last[row.cells] = Some((token, (prompt + row.sequence.tokens.len() - 1) as u32));
+            let token = row.sequence.own().last().copied().unwrap_or_default();
+            last[row.cells] = Some((token, (prompt + row.sequence.own().len() - 1) as u32));
         }
         let logits = self.run(&last)?;
         let results: Vec<Result<()>> = rows

@@ -129,7 +129,7 @@ where
             .map(|row| {
                 let prompt = &prefixes[row.sequence.prompt];
                 let prompt = prompt.as_ref().map_or(0, |prefix| self.engine.length(prefix));
-                let tokens = &row.sequence.tokens;
+                let tokens = row.sequence.own();
                 NextToken {
                     cells: &mut row.cells,
                     token: tokens.last().copied().unwrap_or_default(),

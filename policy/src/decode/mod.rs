@@ -34,7 +34,7 @@ pub use self::constraint::Constraint;
 pub use self::generation::{EngineLimits, Finish, Generated, Prompt, Statistics};
 pub use self::logits::{LogitsEngine, NextToken};
 pub use self::random::uniform;
-pub use self::request::{Bounds, Request};
+pub use self::request::{Begun, Bounds, Request};
 pub use self::sampling::{RepetitionGuard, Sampling, ThinkingBudget};
 pub use self::source::{Load, Next, Queue, Source, Taken};
 pub use self::step::Split;

@@ -127,7 +127,7 @@ impl Engine for Native<'_> {
 
     fn step(&mut self, prefixes: &[Option<Prefix>], rows: &mut [Row<'_, Vec<Page>>]) -> Result<()> {
         for row in rows.iter_mut() {
-            if row.sequence.tokens.len() > row.cells.len() * PAGE {
+            if row.sequence.own().len() > row.cells.len() * PAGE {
                 row.cells.push(self.pool.take());
             }
         }
@@ -212,7 +212,7 @@ fn decode(
     last.clear();
     last.extend(rows.iter().map(|row| {
         let prompt = prefixes[row.sequence.prompt].as_ref().map_or(0, |prefix| prefix.len);
-        let tokens = &row.sequence.tokens;
+        let tokens = row.sequence.own();
         (tokens.last().copied().unwrap_or_default(), prompt + tokens.len() - 1)
     }));
     step.layers(
@@ -223,7 +223,7 @@ fn decode(
         |mut attention: Attention<'_>| {
             for (i, row) in rows.iter_mut().enumerate() {
                 let (keys, values) = attention.keys_and_values(&geometry, i);
-                let at = row.sequence.tokens.len() - 1;
+                let at = row.sequence.own().len() - 1;
                 row.cells[at / PAGE].put(&geometry, attention.layer, at % PAGE, keys, values);
             }
             let mut first = 0;
@@ -231,7 +231,7 @@ fn decode(
                 if let Some(Some(prefix)) = group.first().map(|row| &prefixes[row.sequence.prompt]) {
                     attention.attend(&geometry, &prefix.pages, (first, group.len()), |i| {
                         let row = &group[i - first];
-                        Seen { prompt: prefix.len, pages: &row.cells, own: row.sequence.tokens.len() }
+                        Seen { prompt: prefix.len, pages: &row.cells, own: row.sequence.own().len() }
                     });
                 }
                 first += group.len();

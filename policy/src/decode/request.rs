@@ -22,12 +22,26 @@ pub struct Request {
     pub constraint: Option<Box<dyn Constraint>>,
     /// How many of the likeliest tokens are told with each token.
     pub n_top: usize,
+    /// What the one sequence of this request has already; it goes on from there. `max_tokens` counts it.
+    pub begun: Option<Begun>,
+}
+
+/// A sequence that was cancelled and goes on. With the same weights it goes on as if nothing had happened, up to the
+/// rounding of keys and values that are computed again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Begun {
+    /// What it has, as in [`Generated::tokens`](super::Generated::tokens).
+    pub tokens: Vec<u32>,
+    /// For each token, as it was told.
+    pub logprobs: Vec<f32>,
+    /// For each token, whether it was drawn.
+    pub sampled: Vec<bool>,
 }
 
 impl Request {
     /// A request without a constraint.
     pub fn new(id: usize, tokens: Arc<[u32]>, seeds: Vec<u64>, sampling: Arc<Sampling>) -> Self {
-        Self { id, tokens, seeds, sampling, constraint: None, n_top: 0 }
+        Self { id, tokens, seeds, sampling, constraint: None, n_top: 0, begun: None }
     }
 }
 
@@ -62,6 +76,26 @@ impl Bounds {
                 "a constraint and `thinking` cannot go together: what is inserted need not keep to the constraint",
             ));
         }
+        if let Some(begun) = &request.begun {
+            let n = begun.tokens.len();
+            if begun.logprobs.len() != n || begun.sampled.len() != n || request.seeds.len() != 1 {
+                return Err(PolicyError::input(format!(
+                    "what was begun of request {} has {n} tokens, {} log-probabilities and {} flags for {} seeds; \
+                     expected equal numbers and one seed",
+                    request.id,
+                    begun.logprobs.len(),
+                    begun.sampled.len(),
+                    request.seeds.len()
+                )));
+            }
+            if n >= request.sampling.max_tokens {
+                return Err(PolicyError::input(format!(
+                    "what was begun of request {} has {n} tokens, and `max_tokens` is {}: it is over",
+                    request.id, request.sampling.max_tokens
+                )));
+            }
+            self.check_tokens(request.id, &begun.tokens)?;
+        }
         self.check_prompt(request.id, &request.tokens, request.sampling.max_tokens)
     }
 
@@ -78,13 +112,7 @@ impl Bounds {
         if n == 0 {
             return Err(PolicyError::input(format!("prompt {id} has no token")));
         }
-        if let Some(token) = tokens.iter().find(|token| **token as usize >= self.vocabulary) {
-            return Err(PolicyError::input(format!(
-                "prompt {id} has the token {token}, which is not in the vocabulary of {}; is this the model's \
-                 own tokenizer?",
-                self.vocabulary
-            )));
-        }
+        self.check_tokens(id, tokens)?;
         if n.saturating_add(max_tokens) > self.positions {
             return Err(PolicyError::input(format!(
                 "prompt {id} has {n} tokens and `max_tokens` is {max_tokens}, together more than the model's \
@@ -100,6 +128,17 @@ impl Bounds {
             )));
         }
         Ok(())
+    }
+
+    fn check_tokens(&self, id: usize, tokens: &[u32]) -> Result<()> {
+        match tokens.iter().find(|token| **token as usize >= self.vocabulary) {
+            None => Ok(()),
+            Some(token) => Err(PolicyError::input(format!(
+                "prompt {id} has the token {token}, which is not in the vocabulary of {}; is this the model's \
+                 own tokenizer?",
+                self.vocabulary
+            ))),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::distribution::Sampler;
 use super::generation::{Finish, Generated};
 use super::likeliest::likeliest;
 use super::repetition::RepetitionWatch;
-use super::request::Request;
+use super::request::{Begun, Request};
 use super::sampling::Sampling;
 use super::source::Taken;
 use super::stop::{Decode, StopString, StopWatch};
@@ -26,7 +26,9 @@ pub(crate) struct Sequence<'a> {
     pub(crate) index: usize,
     seed: u64,
     how: Arc<Sampling>,
-    pub(crate) tokens: Vec<u32>,
+    tokens: Vec<u32>,
+    /// How many of them the engine has seen as a part of the prompt.
+    begun: usize,
     logprobs: Vec<f32>,
     sampled: Vec<bool>,
     constraint: Option<Box<dyn Constraint>>,
@@ -46,12 +48,13 @@ impl<'a> Sequence<'a> {
         let how = &request.sampling;
         let room = how.max_tokens.min(ROOM);
         let strings = (!how.stop_strings.is_empty()).then(|| how.stop_strings.clone());
-        Self {
+        let mut sequence = Self {
             prompt,
             id: request.id,
             index,
             seed: request.seeds[index],
             tokens: Vec::with_capacity(room),
+            begun: 0,
             logprobs: Vec::with_capacity(room),
             sampled: Vec::with_capacity(room),
             constraint: request.constraint.as_ref().map(|constraint| constraint.fork()),
@@ -64,12 +67,41 @@ impl<'a> Sequence<'a> {
             stop_string: None,
             finish: None,
             how: Arc::clone(how),
+        };
+        if let Some(begun) = &request.begun {
+            sequence.replay(begun);
         }
+        sequence
     }
 
-    /// The most tokens it may have.
+    /// Takes over what the sequence had before, with all who watch it.
+    fn replay(&mut self, begun: &Begun) {
+        for ((token, logprob), sampled) in begun.tokens.iter().zip(&begun.logprobs).zip(&begun.sampled) {
+            self.push(*token, *logprob, *sampled);
+            if let Some(budget) = &mut self.budget {
+                if *sampled {
+                    budget.sampled(&self.tokens);
+                } else {
+                    budget.forced();
+                }
+            }
+            if let Some(constraint) = &mut self.constraint {
+                constraint.accept(*token);
+            }
+            self.watch(true);
+        }
+        self.begun = self.tokens.len();
+        self.told = self.begun;
+    }
+
+    /// The most tokens that may come.
     pub(crate) fn max_tokens(&self) -> usize {
-        self.how.max_tokens
+        self.how.max_tokens - self.begun
+    }
+
+    /// What has come: tokens that are no part of the engine's prompt.
+    pub(crate) fn own(&self) -> &[u32] {
+        &self.tokens[self.begun..]
     }
 
     /// Takes the next token, drawn from these logits or inserted.

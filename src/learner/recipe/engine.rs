@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Checks;
+use super::remote::RemoteRecipe;
 
 /// Who draws completions, and how each engine is set up. Settings of an engine that is not used have no effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct EngineRecipe {
     /// llama.cpp in this process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llama: Option<LlamaRecipe>,
+    /// Servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteRecipe>,
 }
 
 /// An engine.
@@ -155,11 +159,17 @@ impl EngineRecipe {
         if self.kind == EngineKind::Llama {
             self.llama.get_or_insert_default();
         }
+        if self.kind == EngineKind::Remote {
+            self.remote.get_or_insert_default();
+        }
     }
 
     pub(super) fn check(&self, checks: &mut Checks) {
         if let Some(llama) = &self.llama {
             llama.check(&mut checks.section("llama"));
+        }
+        if let Some(remote) = &self.remote {
+            remote.check(self.kind == EngineKind::Remote, &mut checks.section("remote"));
         }
     }
 }

@@ -32,8 +32,8 @@ def engine(text):
     return types.SimpleNamespace(generate=generate)
 
 
-def executed(texts, label="1/2"):
-    executor = agent.SingleTurnAgentExecutor(FILE)
+def executed(texts, label="1/2", where=FILE):
+    executor = agent.SingleTurnAgentExecutor(where)
     sampling = types.SimpleNamespace(max_tokens=64, logprobs=None)
 
     async def all_of_them():
@@ -61,6 +61,17 @@ def test_rewards(server, monkeypatch):
         {"accuracy": [0.0], "format": [0.0], "judged": [1.0]},
         {"accuracy": [0.0], "format": [0.0], "judged": [1.0]},
     ]
+
+
+def test_rewards_over_its_own_wire(server):
+    texts = ["<think>a</think><answer>0.5</answer>", "\\boxed{0.5}", "\\boxed{2}", "dunno"]
+    found = executed(texts, where=f"{server}/get_reward?rubric=r1-zero&on_infra_failure=-1")
+    assert [one["reward"] for one in found] == [[2.0], [1.0], [0.0], [0.0]]
+    assert [one["scores"] for one in found] == [[2.0], [1.0], [0.0], [0.0]]
+    assert [one["extra_logs"]["format"] for one in found] == [[1.0], [0.0], [0.0], [0.0]]
+    # Several servers, and a label as data sets have it.
+    both = [f"{server}/get_reward?rubric=math&on_infra_failure=-1"] * 2
+    assert [one["reward"] for one in executed(texts, label="\\frac{2}{4}", where=both)] == [[1.0], [1.0], [0.0], [0.0]]
 
 
 def test_a_null_is_no_reward(faulty, monkeypatch, caplog):
