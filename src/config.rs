@@ -1,5 +1,6 @@
 //! Configuration: read once (file, then environment, then flags), checked whole, passed down.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,9 +8,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use crate::opinion::{JudgeSettings, OpinionSettings, RewardModelSettings};
 use crate::server::admission;
 use crate::server::compat::WiresSettings;
 use crate::server::listen::Connections;
+use crate::serving::{self, ModelSettings};
 use crate::tasks::DataSetSettings;
 
 /// Settings of `gavel serve` as they may be given: by flag, by environment, or in a TOML file with the same
@@ -56,6 +59,33 @@ pub struct ServeSettings {
     /// Longest time a request may wait for its grades, in milliseconds [default: 120000].
     #[arg(long, env = "GAVEL_MAX_DEADLINE_MS", value_name = "MS")]
     pub max_deadline_ms: Option<u64>,
+    /// A model to serve: a folder, a name on the Hugging Face hub, or a GGUF file.
+    #[arg(long, env = "GAVEL_MODEL", value_name = "DIR|NAME|FILE")]
+    pub model: Option<String>,
+    /// What callers name the model [default: the last part of --model].
+    #[arg(long, env = "GAVEL_MODEL_NAME", value_name = "NAME")]
+    pub model_name: Option<String>,
+    /// The device of the model, such as cpu or cuda:0; for a GGUF file see --model-gpu-layers [default: cpu].
+    #[arg(long, env = "GAVEL_MODEL_DEVICE", value_name = "DEVICE")]
+    pub model_device: Option<String>,
+    /// Layers of a GGUF model that are computed on the GPU [default: all].
+    #[arg(long, env = "GAVEL_MODEL_GPU_LAYERS", value_name = "N")]
+    pub model_gpu_layers: Option<u32>,
+    /// Sequences that the model decodes at a time [default: 32].
+    #[arg(long, env = "GAVEL_MODEL_BATCH", value_name = "N")]
+    pub model_batch: Option<usize>,
+    /// Sequences of requests to the model that wait or are decoded; more get 429 [default: 1024].
+    #[arg(long, env = "GAVEL_MODEL_QUEUE", value_name = "N")]
+    pub model_queue: Option<usize>,
+    /// Tokens of a prompt and its continuation [default: the model's context, at most 32768].
+    #[arg(long, env = "GAVEL_MODEL_CONTEXT", value_name = "N")]
+    pub model_context: Option<usize>,
+    /// Tokens that prompts and continuations have room for together [default: four times --model-context].
+    #[arg(long, env = "GAVEL_MODEL_CACHE_TOKENS", value_name = "N")]
+    pub model_cache_tokens: Option<usize>,
+    /// Longest time that an answer of the model may take, in milliseconds [default: 600000].
+    #[arg(long, env = "GAVEL_MODEL_DEADLINE_MS", value_name = "MS")]
+    pub model_deadline_ms: Option<u64>,
     /// Time between the signal to stop and the end of accepting, in milliseconds [default: 0].
     #[arg(long, env = "GAVEL_DRAIN_DELAY_MS", value_name = "MS")]
     pub drain_delay_ms: Option<u64>,
@@ -74,6 +104,12 @@ pub struct ServeSettings {
     /// Data sets to load; in the file only.
     #[arg(skip)]
     pub datasets: Vec<DataSetSettings>,
+    /// Language models that judge, by their names; in the file only.
+    #[arg(skip)]
+    pub judges: BTreeMap<String, JudgeSettings>,
+    /// Reward models, by their names; in the file only.
+    #[arg(skip)]
+    pub reward_models: BTreeMap<String, RewardModelSettings>,
 }
 
 /// How logs are written.
@@ -109,6 +145,8 @@ pub struct ServeConfig {
     pub connections: Connections,
     /// The longest deadline.
     pub max_deadline: Duration,
+    /// The model to serve.
+    pub model: Option<ModelSettings>,
     /// How logs are written.
     pub log_format: Option<LogFormat>,
     /// Where traces go.
@@ -117,6 +155,8 @@ pub struct ServeConfig {
     pub wires: WiresSettings,
     /// Data sets to load.
     pub datasets: Vec<DataSetSettings>,
+    /// Models that graders may ask.
+    pub opinions: OpinionSettings,
 }
 
 /// What is wrong with the configuration.
@@ -163,6 +203,9 @@ const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 const DEFAULT_MAX_CONNECTIONS: usize = 4096;
 const DEFAULT_MAX_DEADLINE_MS: u64 = 120_000;
 const DEFAULT_DRAIN_TIMEOUT_MS: u64 = 120_000;
+const DEFAULT_MODEL_BATCH: usize = 32;
+const DEFAULT_MODEL_QUEUE: usize = 1024;
+const DEFAULT_MODEL_DEADLINE_MS: u64 = 600_000;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -196,6 +239,15 @@ impl ServeSettings {
             cache_bytes: self.cache_bytes.or(fallback.cache_bytes),
             max_connections: self.max_connections.or(fallback.max_connections),
             max_deadline_ms: self.max_deadline_ms.or(fallback.max_deadline_ms),
+            model: self.model.or(fallback.model),
+            model_name: self.model_name.or(fallback.model_name),
+            model_device: self.model_device.or(fallback.model_device),
+            model_gpu_layers: self.model_gpu_layers.or(fallback.model_gpu_layers),
+            model_batch: self.model_batch.or(fallback.model_batch),
+            model_queue: self.model_queue.or(fallback.model_queue),
+            model_context: self.model_context.or(fallback.model_context),
+            model_cache_tokens: self.model_cache_tokens.or(fallback.model_cache_tokens),
+            model_deadline_ms: self.model_deadline_ms.or(fallback.model_deadline_ms),
             drain_delay_ms: self.drain_delay_ms.or(fallback.drain_delay_ms),
             drain_timeout_ms: self.drain_timeout_ms.or(fallback.drain_timeout_ms),
             log_format: self.log_format.or(fallback.log_format),
@@ -203,7 +255,14 @@ impl ServeSettings {
             // Flags and the environment say nothing of these.
             wires: fallback.wires,
             datasets: fallback.datasets,
+            judges: fallback.judges,
+            reward_models: fallback.reward_models,
         }
+    }
+
+    /// The models that graders may ask.
+    pub fn opinions(self) -> OpinionSettings {
+        OpinionSettings { judges: self.judges, reward_models: self.reward_models }
     }
 
     /// The complete configuration.
@@ -224,6 +283,7 @@ impl ServeSettings {
             return Err(ConfigFault::Value { setting: "max-total-body-bytes", message });
         }
         let n_threads = positive("threads", self.threads, cores)?;
+        let model = self.model()?;
         Ok(ServeConfig {
             listen: self.listen.unwrap_or(DEFAULT_LISTEN),
             store: self.store.unwrap_or_else(|| DEFAULT_STORE.to_owned()),
@@ -248,13 +308,65 @@ impl ServeSettings {
                 ),
             },
             max_deadline: Duration::from_millis(self.max_deadline_ms.unwrap_or(DEFAULT_MAX_DEADLINE_MS)),
+            model,
             log_format: self.log_format,
             otlp_endpoint: self.otlp_endpoint,
             wires: self.wires,
             datasets: self.datasets,
+            opinions: OpinionSettings { judges: self.judges, reward_models: self.reward_models },
         })
     }
 }
+
+impl ServeSettings {
+    /// The model to serve.
+    fn model(&self) -> Result<Option<ModelSettings>, ConfigFault> {
+        let Some(source) = self.model.clone() else { return Ok(None) };
+        if source.is_empty() {
+            return Err(ConfigFault::Value {
+                setting: "model",
+                message: "is empty; leave it out to serve none",
+            });
+        }
+        let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let own_name = last.strip_suffix(".gguf").unwrap_or(last).to_owned();
+        let name = self.model_name.clone().unwrap_or(own_name);
+        if name.is_empty() || name.len() > MAX_MODEL_NAME || name.chars().any(char::is_control) {
+            return Err(ConfigFault::Value {
+                setting: "model-name",
+                message: "must have 1 to 256 characters",
+            });
+        }
+        let within = |setting, value: Option<usize>| match value {
+            Some(n) if n == 0 || n > MAX_MODEL_TOKENS => {
+                Err(ConfigFault::Value { setting, message: "must be 1 to 2^30" })
+            }
+            value => Ok(value),
+        };
+        let deadline = self.model_deadline_ms.unwrap_or(DEFAULT_MODEL_DEADLINE_MS);
+        let max_open = positive("model-queue", self.model_queue, DEFAULT_MODEL_QUEUE)?;
+        if max_open > MAX_MODEL_QUEUE {
+            return Err(ConfigFault::Value { setting: "model-queue", message: "must be at most 1048576" });
+        }
+        Ok(Some(ModelSettings {
+            source,
+            name,
+            device: self.model_device.clone().unwrap_or_else(|| "cpu".to_owned()),
+            n_gpu_layers: self.model_gpu_layers,
+            max_batch: within("model-batch", self.model_batch)?.unwrap_or(DEFAULT_MODEL_BATCH),
+            context: within("model-context", self.model_context)?,
+            cache_tokens: within("model-cache-tokens", self.model_cache_tokens)?,
+            limits: serving::Limits { max_open, max_deadline: Duration::from_millis(deadline) },
+        }))
+    }
+}
+
+/// The longest name of a model, in bytes.
+const MAX_MODEL_NAME: usize = 256;
+/// More tokens than any model's context.
+const MAX_MODEL_TOKENS: usize = 1 << 30;
+/// The most sequences that may wait for a model.
+const MAX_MODEL_QUEUE: usize = 1 << 20;
 
 /// The most threads, connections or requests that make sense on any machine.
 const MAX_COUNT: usize = 1 << 40;

@@ -16,6 +16,7 @@ use graders::{
     Completion, ErrorKind, Explanation, GradeError, Grader, Prepared, Resources, Reward, Rubric, Task,
     TaskError,
 };
+use tokio::sync::Notify;
 
 mod cache;
 mod errand;
@@ -26,7 +27,8 @@ mod turns;
 pub use cache::{MIN_WORK, VerdictCache};
 pub use errand::{Errand, Executed, Input};
 use group::Group;
-use polite::Polite;
+pub use polite::patience;
+use polite::{Polite, PoliteModel, PoliteRewards};
 use turns::{Turns, Work};
 
 /// A group to be judged.
@@ -100,6 +102,8 @@ pub struct Control {
     pub deadline: Option<Instant>,
     cancelled: AtomicBool,
     begun: AtomicBool,
+    /// Who waits for another server's answer is told of the cancellation here.
+    ended: Notify,
 }
 
 impl Control {
@@ -115,7 +119,30 @@ impl Control {
 
     /// What is not judged yet, down to the next run of a program, is not judged.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Release);
+        self.ended.notify_waiters();
+    }
+
+    /// Comes to its end when nobody waits for the result any more: after the deadline, or when it was cancelled.
+    pub async fn ended(&self) {
+        let cancelled = async {
+            loop {
+                let told = self.ended.notified();
+                tokio::pin!(told);
+                // From here on nothing is missed.
+                told.as_mut().enable();
+                if self.cancelled.load(Ordering::Acquire) {
+                    return;
+                }
+                told.await;
+            }
+        };
+        match self.deadline {
+            Some(deadline) => {
+                let _ = tokio::time::timeout_at(deadline.into(), cancelled).await;
+            }
+            None => cancelled.await,
+        }
     }
 
     fn begin(&self) {
@@ -151,8 +178,20 @@ impl Judge {
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(n_threads: usize, resources: Resources) -> std::io::Result<Self> {
-        let sandbox = resources.sandbox.map(Polite::around);
-        let turns = Turns::start(n_threads.max(1), Resources { sandbox })?;
+        let resources = Resources {
+            sandbox: resources.sandbox.map(Polite::around),
+            language_models: resources
+                .language_models
+                .into_iter()
+                .map(|(name, model)| (name, PoliteModel::around(model)))
+                .collect(),
+            reward_models: resources
+                .reward_models
+                .into_iter()
+                .map(|(name, model)| (name, PoliteRewards::around(model)))
+                .collect(),
+        };
+        let turns = Turns::start(n_threads.max(1), resources)?;
         Ok(Self { turns, cache: Arc::new(VerdictCache::off()) })
     }
 

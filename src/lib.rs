@@ -9,10 +9,12 @@ pub mod guests;
 pub mod judge;
 #[cfg(feature = "learner")]
 pub mod learner;
+pub mod opinion;
 pub mod remote;
 #[cfg(feature = "learner")]
 pub mod rollout;
 pub mod server;
+pub mod serving;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

@@ -39,8 +39,16 @@ pub enum ErrorKind {
     DeadlineExceeded,
     /// The caller left before this completion was judged.
     Cancelled,
-    /// An external judge could not be reached or did not answer.
+    /// A language model that judges is not configured, could not be reached or did not answer.
+    JudgeUnavailable,
+    /// A language model that judges answered with something else than a verdict.
+    JudgeUnreadable,
+    /// The verdicts of a language model on one completion disagree more than is allowed.
+    JudgeInconsistent,
+    /// A reward model is not configured, could not be reached or did not answer.
     ExternalUnavailable,
+    /// A reward model answered with something else than the scores it was asked for.
+    ExternalUnreadable,
     /// The completion lacks `n_tokens`, which the grader needs.
     MissingLength,
     /// The component whose result this one needs could not be judged.
@@ -61,7 +69,11 @@ impl ErrorKind {
             Self::InvalidTask => "invalid_task",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Cancelled => "cancelled",
+            Self::JudgeUnavailable => "judge_unavailable",
+            Self::JudgeUnreadable => "judge_unreadable",
+            Self::JudgeInconsistent => "judge_inconsistent",
             Self::ExternalUnavailable => "external_unavailable",
+            Self::ExternalUnreadable => "external_unreadable",
             Self::MissingLength => "missing_length",
             Self::DependencyFailed => "dependency_failed",
             Self::NothingToJudge => "nothing_to_judge",

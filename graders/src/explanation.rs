@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::opinion::Message;
 use crate::verdict::{Detail, Reason, Verdict};
 
 /// The longest text of a task or completion that is repeated, in characters.
@@ -34,6 +35,21 @@ pub struct Explanation {
     /// no tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cases: Vec<CaseReport>,
+    /// What a language model was asked and how it answered; left out for graders that ask none, and where the model
+    /// was not needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedReport>,
+}
+
+/// One question to a language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AskedReport {
+    /// What it was shown: the roles and the texts of the messages.
+    pub messages: Vec<Message>,
+    /// How likely each allowed answer was, for each vote, in the order of `answers`.
+    pub probabilities: Vec<Vec<f64>>,
+    /// The answers that were allowed.
+    pub answers: Vec<String>,
 }
 
 /// One case of a program's tests.
@@ -105,6 +121,7 @@ impl Explanation {
             lacks,
             counter_example: None,
             cases: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -124,6 +141,8 @@ impl Explanation {
                 | R::WithinLength
                 | R::NotRepetitive
                 | R::TestsPassed
+                | R::JudgedEquivalent
+                | R::JudgedYes
         )
     }
 }

@@ -198,6 +198,13 @@ impl Rubric {
             .collect()
     }
 
+    /// What decides verdicts besides the rubric, the reference and the completion, for each component that names
+    /// something; equal circumstances, versions, hashes and completions have equal verdicts.
+    pub fn circumstances(&self, task: &Task, resources: &Resources) -> Vec<Value> {
+        let of = |component: &Component| component.grader.circumstances(task, resources);
+        self.components.iter().filter_map(of).collect()
+    }
+
     /// The weights in force.
     ///
     /// # Errors
@@ -289,6 +296,13 @@ fn components(specs: &[Object<ComponentSpec>]) -> Result<Vec<Component>, ConfigE
                 ),
             )
         })?;
+        if components[found].grader.judges_groups() && !components[index].grader.judges_groups() {
+            let pointer = format!("/components/{index}/grader");
+            return Err(ConfigError::new(
+                pointer,
+                format!("it judges each completion alone, and `{read}` judges groups; name another component"),
+            ));
+        }
         components[index].reads = Some(found);
     }
     Ok(components)
@@ -354,14 +368,18 @@ impl PreparedRubric {
     /// Judges one completion by every component that looks at it alone. Completions of a group may be judged
     /// in any order and on any thread.
     pub fn judge_alone(&self, completion: &Completion) -> Alone {
-        self.judges
-            .iter()
-            .map(|judge| match judge {
-                Ok(Prepared::Completion(judge)) => Some(judge.grade(completion)),
+        let mut found: Alone = vec![None; self.judges.len()];
+        for &index in &self.rubric.order {
+            found[index] = match &self.judges[index] {
+                Ok(Prepared::Completion(judge)) => {
+                    let read = self.rubric.components[index].reads.and_then(|read| found[read].as_ref());
+                    Some(judge.grade_after(completion, read))
+                }
                 Ok(Prepared::Group(_)) => None,
                 Err(error) => Some(Err(error.clone())),
-            })
-            .collect()
+            };
+        }
+        found
     }
 
     /// The answer to a completion that was not judged at all, for every component the same error.

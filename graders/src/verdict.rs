@@ -176,6 +176,20 @@ reasons! {
     RuleBroken = "rule_broken",
     /// The grader does not judge inputs of this size.
     TooLarge = "too_large",
+    /// A language model finds the answer equivalent to the reference.
+    JudgedEquivalent = "judged_equivalent",
+    /// A language model finds the answer different from the reference.
+    JudgedDifferent = "judged_different",
+    /// A language model answers the question about the completion with yes.
+    JudgedYes = "judged_yes",
+    /// A language model answers the question about the completion with no.
+    JudgedNo = "judged_no",
+    /// The score follows from what a language model answered.
+    JudgedScore = "judged_score",
+    /// The verdicts of a language model disagree more than is allowed.
+    JudgesDisagree = "judges_disagree",
+    /// The score is a reward model's.
+    ExternalScore = "external_score",
 }
 
 impl fmt::Display for Reason {

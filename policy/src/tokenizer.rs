@@ -39,6 +39,49 @@ pub struct Tokenizer {
     special: BTreeMap<String, String>,
     stop: Vec<u32>,
     template: Option<ChatTemplate>,
+    spelling: Spelling,
+}
+
+/// How the names of tokens spell bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// A letter for each byte, as GPT-2 does.
+    Letters,
+    /// Text with `▁` for a space, and `<0x0A>` for a byte, as SentencePiece does.
+    Pieces,
+    /// As the decoder says.
+    Other,
+}
+
+impl Spelling {
+    /// By the decoder that undoes it.
+    fn of(tokenizer: &tokenizers::Tokenizer) -> Self {
+        let decoder = tokenizer.get_decoder().and_then(|decoder| serde_json::to_string(decoder).ok());
+        let decoder = decoder.unwrap_or_default();
+        if decoder.contains(r#""ByteLevel""#) {
+            Self::Letters
+        } else if decoder.contains(r#""Metaspace""#) || decoder.contains('\u{2581}') {
+            Self::Pieces
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The byte of a letter of GPT-2 (`bytes_to_unicode` of its `encoder.py`): printable bytes are themselves, the others
+/// follow from U+0100 in their order.
+fn letter_byte(letter: char) -> Option<u8> {
+    let is_printable = |byte: u8| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+    match u32::from(letter) {
+        code @ ..0x100 => u8::try_from(code).ok().filter(|byte| is_printable(*byte)),
+        code => (0..=u8::MAX).filter(|byte| !is_printable(*byte)).nth(code as usize - 0x100),
+    }
+}
+
+/// The byte of a piece such as `<0x0A>`.
+fn byte_piece(name: &str) -> Option<u8> {
+    let digits = name.strip_prefix("<0x")?.strip_suffix('>')?;
+    if digits.len() == 2 { u8::from_str_radix(digits, 16).ok() } else { None }
 }
 
 impl Tokenizer {
@@ -183,7 +226,8 @@ impl Tokenizer {
             .collect();
         let stop = stop_tokens(&inner, &special, &generation)?;
         let template = template(&config)?.map(|source| ChatTemplate::new(&source)).transpose()?;
-        Ok(Self { inner, config, generation, special, stop, template })
+        let spelling = Spelling::of(&inner);
+        Ok(Self { inner, config, generation, special, stop, template, spelling })
     }
 
     /// Writes `tokenizer.json`, `tokenizer_config.json`, `generation_config.json` and, where there is a chat template,
@@ -235,6 +279,27 @@ impl Tokenizer {
         self.inner
             .decode(tokens, skip_special)
             .map_err(|error| PolicyError::input(format!("the tokens cannot be decoded: {error}")))
+    }
+
+    /// The bytes that a token stands for in the middle of a text. Of a token that says it otherwise than in one of the
+    /// three usual ways (GPT-2's letters for bytes, SentencePiece's `▁` and `<0x0A>`, plain text) the text that it
+    /// decodes to alone; of a token outside the vocabulary nothing.
+    pub fn bytes(&self, token: u32) -> Vec<u8> {
+        let Some(name) = self.inner.id_to_token(token) else { return Vec::new() };
+        if self.inner.get_added_tokens_decoder().contains_key(&token) {
+            return name.into_bytes();
+        }
+        match self.spelling {
+            Spelling::Letters => match name.chars().map(letter_byte).collect::<Option<Vec<u8>>>() {
+                Some(bytes) => bytes,
+                None => name.into_bytes(),
+            },
+            Spelling::Pieces => match byte_piece(&name) {
+                Some(byte) => vec![byte],
+                None => name.replace('\u{2581}', " ").into_bytes(),
+            },
+            Spelling::Other => self.decode(&[token], false).unwrap_or_default().into_bytes(),
+        }
     }
 
     /// The tokens of a conversation through the chat template, up to where the assistant's turn begins.
@@ -363,4 +428,35 @@ fn stop_tokens(
         ));
     }
     Ok(stop.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_stand_for_bytes() {
+        for (letter, byte) in [('Ġ', 0x20), ('Ċ', 0x0a), ('A', 0x41), ('é', 0xe9), ('Ā', 0x00), ('Ń', 0xad)]
+        {
+            assert_eq!(letter_byte(letter), Some(byte), "{letter}");
+        }
+        let all: BTreeSet<u8> = ('\0'..'\u{200}').filter_map(letter_byte).collect();
+        assert_eq!(all.len(), 256);
+        assert_eq!([' ', '\u{144}', '漢'].map(letter_byte), [None; 3]);
+    }
+
+    #[test]
+    fn pieces_stand_for_bytes() {
+        for (name, byte) in [("<0x0A>", Some(10)), ("<0xff>", Some(255)), ("<0x1>", None), ("0x0A", None)] {
+            assert_eq!(byte_piece(name), byte, "{name}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_small_tokenizer() {
+        let tokenizer = Tokenizer::small(&["the ".to_owned()], "aé", None).expect("a tokenizer");
+        for (token, bytes) in [(2, "<eos>"), (4, "the "), (5, "a"), (6, "é"), (7, "")] {
+            assert_eq!(tokenizer.bytes(token), bytes.as_bytes(), "{token}");
+        }
+    }
 }

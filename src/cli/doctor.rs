@@ -7,6 +7,7 @@ use graders::{grader_types, preset};
 
 use super::sandbox::{Finding, GuestArgs, examine};
 use crate::config::DEFAULT_STORE;
+use crate::serving::engines;
 use crate::store::Store;
 
 /// Show what is built in, what is missing and how to get it.
@@ -28,6 +29,7 @@ impl Doctor {
         println!("cores       {}", std::thread::available_parallelism().map_or(1, usize::from));
         println!("graders     {}", grader_types().collect::<Vec<_>>().join(", "));
         println!("rubrics     {}", preset::names().join(", "));
+        println!("models      {}", engines().join(", "));
         let sandbox = examine(&self.guests);
         for Finding { text, .. } in &sandbox {
             println!("sandbox     {text}");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 
@@ -14,6 +14,7 @@ use graders::{
 use serde_json::Value;
 
 use super::sandbox::GuestArgs;
+use crate::config::ServeSettings;
 use crate::judge::{Control, Inquiry, Judge, Unexplained};
 
 /// Explain the verdict on one completion: what was read on each side, what decided, where they differ.
@@ -43,6 +44,9 @@ pub(super) struct Explain {
     json: bool,
     #[command(flatten)]
     guests: GuestArgs,
+    /// A TOML file as for gavel serve; its models ([judges.NAME], [reward_models.NAME]) are those that are asked.
+    #[arg(long, env = "GAVEL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl Explain {
@@ -52,7 +56,8 @@ impl Explain {
             .map_err(|error| anyhow!("--grader{}: {}", place(&error.pointer), error.message))?;
         let task = self.task()?;
         let completion = Completion::new(self.completion()?);
-        let resources = Resources { sandbox: Some(self.guests.sandbox(1)) };
+        let resources = Resources { sandbox: Some(self.guests.sandbox(1)), ..Resources::default() };
+        let resources = ServeSettings::from_file(self.config.as_deref())?.opinions().add_to(resources)?;
         let judge = Judge::start(1, resources).context("cannot start the grading thread")?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let control = Arc::new(Control::default());
@@ -126,8 +131,17 @@ fn read_json(flag: &str, text: &str) -> anyhow::Result<Value> {
 
 /// The explanation as aligned lines.
 fn human(explanation: &Explanation) -> String {
-    let Explanation { verdict, extraction, reference, answer, decided_by, lacks, counter_example, cases } =
-        explanation;
+    let Explanation {
+        verdict,
+        extraction,
+        reference,
+        answer,
+        decided_by,
+        lacks,
+        counter_example,
+        cases,
+        asked,
+    } = explanation;
     let mut out = String::new();
     let mut row = |name: &str, text: &str| {
         let _ = writeln!(out, "{name:<12}{}", printable(text));
@@ -162,13 +176,24 @@ fn human(explanation: &Explanation) -> String {
         row("  reference", &format!("= {}", found.reference));
         row("  answer", &format!("= {}", found.answer));
     }
-    let told = ["method", "lacks", "extracted", "extraction"];
+    let told = ["method", "lacks", "extracted", "extraction", "decided_by"];
     for (key, value) in verdict.detail.iter().filter(|(key, _)| !told.contains(&key.as_str())) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         row(key, &text);
     }
     for case in cases {
         row(&format!("case {}", case.case), &case_line(case));
+    }
+    for question in asked {
+        for message in &question.messages {
+            for (place, line) in message.content.lines().enumerate() {
+                row(if place == 0 { "asked" } else { "" }, line);
+            }
+        }
+        for vote in &question.probabilities {
+            let said = question.answers.iter().zip(vote).map(|(answer, p)| format!("{answer} {p:.4}"));
+            row("  answered", &said.collect::<Vec<_>>().join(", "));
+        }
     }
     out
 }

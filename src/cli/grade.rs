@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::sandbox::GuestArgs;
+use crate::config::ServeSettings;
 use crate::judge::{Control, Judge};
 use crate::server::decode::{self, ReadGroup};
 use crate::server::problem::Fault;
@@ -57,6 +58,9 @@ pub(super) struct Grade {
     threads: Option<usize>,
     #[command(flatten)]
     guests: GuestArgs,
+    /// A TOML file as for gavel serve; its models ([judges.NAME], [reward_models.NAME]) are those that are asked.
+    #[arg(long, env = "GAVEL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Programs that run at a time [default: as many as --threads].
     #[arg(long, env = "GAVEL_SANDBOX_SLOTS", value_name = "N")]
     sandbox_slots: Option<usize>,
@@ -89,7 +93,8 @@ impl Grade {
         let n_threads =
             self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let sandbox = self.guests.sandbox(self.sandbox_slots.unwrap_or(n_threads));
-        let resources = Resources { sandbox: Some(sandbox) };
+        let resources = Resources { sandbox: Some(sandbox), ..Resources::default() };
+        let resources = ServeSettings::from_file(self.config.as_deref())?.opinions().add_to(resources)?;
         let judge = Judge::start(n_threads, resources).context("cannot start the grading threads")?;
 
         let (output, done) = open_output(&self.output, self.overwrite, &rubric)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
@@ -11,6 +11,7 @@ use graders::Resources;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sandboxes::{Guests, Language, Sandbox};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::sample;
 use crate::config::{ServeConfig, ServeSettings};
@@ -24,6 +25,7 @@ use crate::server::compat::Wires;
 use crate::server::job_table::{JobLimits, Jobs};
 use crate::server::rubric_cache::RubricCache;
 use crate::server::{self, App, Settings, listen};
+use crate::serving::{self, ModelSettings, Ready, Served};
 use crate::store::Store;
 use crate::tasks::TaskSets;
 use crate::telemetry;
@@ -48,6 +50,9 @@ const GRADE_SECONDS: [f64; 14] =
 const EXECUTION_SECONDS: [f64; 12] =
     [0.000_1, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0];
 const EXECUTION_FUEL: [f64; 9] = [1e5, 1e6, 1e7, 1e8, 1e9, 3e9, 1e10, 3e10, 1e11];
+/// Upper bounds of the histogram of times to a model's first token, in seconds.
+const FIRST_TOKEN_SECONDS: [f64; 12] =
+    [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 /// How often histograms are folded, so that their samples do not pile up between scrapes.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -75,9 +80,11 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr()?;
     let sandbox = InstalledGuests::new(config.guests.clone(), config.n_sandbox_slots);
     let guests = open_guests(&sandbox);
-    let resources = Resources { sandbox: Some(sandbox.clone()) };
+    let resources = Resources { sandbox: Some(sandbox.clone()), ..Resources::default() };
+    let resources = config.opinions.add_to(resources)?;
     let judge = Judge::start(config.n_threads, resources).context("cannot start the grading threads")?;
     let judge = judge.with_cache(VerdictCache::new(config.cache_bytes, MIN_WORK));
+    let (model, unloaded) = model(config.model.clone())?;
     let app = Arc::new(App {
         judge,
         store: store.clone(),
@@ -88,6 +95,7 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
         jobs: Jobs::new(JobLimits::default()),
         sandbox: Some(sandbox.clone()),
         guests,
+        model,
         wires,
         metrics: metrics.clone(),
         settings: Settings { max_deadline: config.max_deadline },
@@ -103,15 +111,53 @@ async fn serve(config: ServeConfig, sample: bool) -> anyhow::Result<ExitCode> {
     if sample {
         sample::show(router.clone(), address, &sandbox.languages()).await?;
     }
-    let n_cut = listen::serve(listener, router, app, config.connections, stop_signal()).await;
+    // A server that was started for a model it cannot load is of no use: it stops, and says why.
+    let mut why = None;
+    let stop = async {
+        tokio::select! {
+            () = stop_signal() => {}
+            Ok(message) = unloaded => why = Some(message),
+        }
+    };
+    let n_cut = listen::serve(listener, router, app, config.connections, stop).await;
     store.close().await;
     traces.flush();
+    if let Some(why) = why {
+        anyhow::bail!(why);
+    }
     if n_cut > 0 {
         tracing::warn!(n = n_cut, "stopped before these connections and jobs had ended");
         return Ok(ExitCode::FAILURE);
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts to load the model; what comes second says why it could not be.
+fn model(
+    settings: Option<ModelSettings>,
+) -> anyhow::Result<(Option<Arc<Served>>, oneshot::Receiver<String>)> {
+    let (sender, unloaded) = oneshot::channel();
+    let Some(settings) = settings else {
+        return Ok((None, unloaded));
+    };
+    let (name, limits) = (settings.name.clone(), settings.limits);
+    let began = Instant::now();
+    tracing::info!(model = settings.source, name, "loading the model");
+    let load = move || serving::load(&settings).map_err(|error| error.to_string());
+    let on_loaded = move |loaded: Result<&Ready, &str>| match loaded {
+        Ok(ready) => tracing::info!(
+            engine = ready.card.engine,
+            context = ready.card.context,
+            seconds = began.elapsed().as_secs_f64(),
+            "the model is loaded"
+        ),
+        Err(message) => {
+            let _ = sender.send(message.to_owned());
+        }
+    };
+    let served = Served::start(name, limits, load, on_loaded).context("cannot start the model's thread")?;
+    Ok((Some(served), unloaded))
 }
 
 /// Opens the guests and says in one line what can be run.
@@ -168,6 +214,10 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Full("gavel_grade_seconds".to_owned()), &GRADE_SECONDS)?
         .set_buckets_for_metric(Matcher::Full("gavel_execution_seconds".to_owned()), &EXECUTION_SECONDS)?
         .set_buckets_for_metric(Matcher::Full("gavel_execution_fuel".to_owned()), &EXECUTION_FUEL)?
+        .set_buckets_for_metric(
+            Matcher::Full("gavel_model_first_token_seconds".to_owned()),
+            &FIRST_TOKEN_SECONDS,
+        )?
         .install_recorder()?;
     metrics::describe_counter!("gavel_requests_total", "Requests answered, by route and status.");
     metrics::describe_counter!(
@@ -209,7 +259,32 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
         metrics::Unit::Seconds,
         "Time from a request's arrival to its rewards."
     );
+    describe_model_metrics();
     Ok(handle)
+}
+
+fn describe_model_metrics() {
+    metrics::describe_gauge!("gavel_model_running", "Sequences that the model decodes.");
+    metrics::describe_gauge!("gavel_model_waiting", "Sequences that wait for the model.");
+    metrics::describe_counter!(
+        "gavel_model_tokens_total",
+        "Tokens of the model, of prompts and completions."
+    );
+    metrics::describe_counter!("gavel_model_sequences_total", "Sequences of the model, by how they ended.");
+    metrics::describe_counter!("gavel_model_failures_total", "Failures of the model.");
+    metrics::describe_counter!("gavel_remote_requests_total", "Tries at other servers, by how they ended.");
+    metrics::describe_counter!("gavel_remote_retries_total", "Tries at other servers after the first.");
+    metrics::describe_counter!("gavel_remote_rests_total", "Times that another server was left alone.");
+    metrics::describe_histogram!(
+        "gavel_remote_seconds",
+        metrics::Unit::Seconds,
+        "Calls of other servers that went well, with all their tries."
+    );
+    metrics::describe_histogram!(
+        "gavel_model_first_token_seconds",
+        metrics::Unit::Seconds,
+        "Time from a request's place in the queue to its first token."
+    );
 }
 
 async fn stop_signal() {

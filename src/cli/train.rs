@@ -159,7 +159,8 @@ pub(super) fn recipe_of(model: &Path) -> Option<PathBuf> {
 pub(super) fn judge(recipe: &Recipe, guests: &GuestArgs) -> anyhow::Result<Judge> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let n_threads = if recipe.run.threads == 0 { cores } else { recipe.run.threads };
-    let resources = Resources { sandbox: Some(guests.sandbox(n_threads)) };
+    let resources = Resources { sandbox: Some(guests.sandbox(n_threads)), ..Resources::default() };
+    let resources = recipe.opinions().add_to(resources)?;
     Judge::start(n_threads, resources).context("cannot start the grading threads")
 }
 

@@ -1,6 +1,6 @@
 //! Verdicts that were found lately, by the content of what decides them.
 //!
-//! A verdict is a function of rubric, task and completion, so an equal question has an equal answer: the same batch
+//! A verdict is a function of rubric, task and completion, and of the models that a grader asks, so an equal question has an equal answer: the same batch
 //! sent again after a lost reply, the same program written twice, a held-out task answered as before. Errors are not
 //! kept: they say something about the judge at one moment. What took less time than it takes to find again is not
 //! kept either.
@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use graders::{Alone, Completion, Detail, Rubric, Task, reference_hash};
+use graders::{Alone, Completion, Detail, Resources, Rubric, Task, reference_hash};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde_json::Value;
@@ -86,10 +86,11 @@ impl VerdictCache {
     }
 
     /// What decides the verdicts of a group; none where nothing is kept.
-    pub(super) fn question(&self, rubric: &Rubric, task: &Task) -> Option<Question> {
+    pub(super) fn question(&self, rubric: &Rubric, task: &Task, resources: &Resources) -> Option<Question> {
         self.verdicts.as_ref()?;
         let versions = Value::from(rubric.grader_versions()).to_string();
-        let parts = [rubric.hash(), &reference_hash(task), &versions];
+        let circumstances = Value::from(rubric.circumstances(task, resources)).to_string();
+        let parts = [rubric.hash(), &reference_hash(task), &versions, &circumstances];
         Some(Question(hash(&parts.map(str::as_bytes))))
     }
 
@@ -133,8 +134,10 @@ fn hash(parts: &[&[u8]]) -> Key {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Arc;
 
-    use graders::{ErrorKind, GradeError, Reason, Verdict, preset};
+    use graders::{Answer, ErrorKind, GradeError, LanguageModel, ModelError, Reason, Verdict, preset};
+    use serde_json::json;
 
     use super::*;
 
@@ -146,11 +149,11 @@ mod tests {
     fn an_equal_question_has_an_equal_answer_and_no_other_has() {
         let cache = VerdictCache::new(1 << 20, Duration::ZERO);
         let n_judged = Cell::new(0);
-        let math = cache.question(&rubric("math"), &Task::with_reference("1"));
+        let math = cache.question(&rubric("math"), &Task::with_reference("1"), &Resources::default());
         let questions = [
             math,
-            cache.question(&rubric("math"), &Task::with_reference("2")),
-            cache.question(&rubric("r1"), &Task::with_reference("1")),
+            cache.question(&rubric("math"), &Task::with_reference("2"), &Resources::default()),
+            cache.question(&rubric("r1"), &Task::with_reference("1"), &Resources::default()),
         ];
         let length = Completion { n_tokens: Some(3), ..Completion::new("a") };
         let cut = Completion { finish_reason: Some("length".to_owned()), ..Completion::new("a") };
@@ -174,6 +177,49 @@ mod tests {
         assert_eq!(find(&math, &named), found[0], "the name decides nothing");
     }
 
+    /// A model that is never asked.
+    struct Named(&'static str);
+
+    impl LanguageModel for Named {
+        fn revision(&self) -> String {
+            self.0.to_owned()
+        }
+
+        fn ask(&self, _: &graders::Question) -> Result<Vec<Answer>, ModelError> {
+            Err(ModelError::Unavailable(String::new()))
+        }
+    }
+
+    #[test]
+    fn another_model_or_prompt_is_another_question() {
+        let cache = VerdictCache::new(1 << 20, Duration::ZERO);
+        let spec = |model: &str| {
+            let grader = json!({"type": "judge", "model": model});
+            Rubric::from_value(&json!({"components": [{"name": "a", "grader": grader}]})).unwrap()
+        };
+        let with = |revision: &'static str| {
+            let model: Arc<dyn LanguageModel> = Arc::new(Named(revision));
+            let models = ["m", "n"].map(|name| (name.to_owned(), Arc::clone(&model)));
+            Resources { language_models: models.into(), ..Resources::default() }
+        };
+        let task = |prompt: &str| Task {
+            prompt: Some(graders::Prompt::Text(prompt.to_owned())),
+            ..Task::with_reference("1")
+        };
+        let keys = [
+            cache.question(&spec("m"), &task("p"), &with("1")),
+            cache.question(&spec("m"), &task("p"), &with("2")),
+            cache.question(&spec("m"), &task("q"), &with("1")),
+            cache.question(&spec("n"), &task("p"), &with("1")),
+            cache.question(&spec("m"), &task("p"), &Resources::default()),
+        ]
+        .map(|question| question.unwrap().0);
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "{at}");
+        }
+        assert_eq!(cache.question(&spec("m"), &task("p"), &with("1")).unwrap().0, keys[0]);
+    }
+
     #[test]
     fn errors_and_cheap_verdicts_are_not_kept() {
         for (min_work, outcome) in [
@@ -181,7 +227,7 @@ mod tests {
             (Duration::MAX, Ok(Verdict::new(1.0, Reason::Equivalent))),
         ] {
             let cache = VerdictCache::new(1 << 20, min_work);
-            let question = cache.question(&rubric("math"), &Task::default());
+            let question = cache.question(&rubric("math"), &Task::default(), &Resources::default());
             let n = Cell::new(0);
             for _ in 0..3 {
                 cache.find(question.as_ref(), &Completion::new("a"), || {
@@ -196,7 +242,7 @@ mod tests {
     #[test]
     fn it_stays_within_its_bytes() {
         let cache = VerdictCache::new(1 << 20, Duration::ZERO);
-        let question = cache.question(&rubric("math"), &Task::default());
+        let question = cache.question(&rubric("math"), &Task::default(), &Resources::default());
         for n in 0..10_000 {
             cache.find(question.as_ref(), &Completion::new(n.to_string()), || {
                 vec![Some(Ok(Verdict::new(0.0, Reason::Equivalent).with("text", "x".repeat(1000))))]

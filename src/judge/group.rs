@@ -58,7 +58,7 @@ impl Group {
         match polite::while_wanted(|| Ok(request.rubric.prepare(&request.task, resources))) {
             Ok(Ok(_)) if request.completions.is_empty() => self.finish(Ok(Vec::new())),
             Ok(Ok(prepared)) => {
-                let question = self.cache.question(&request.rubric, &request.task);
+                let question = self.cache.question(&request.rubric, &request.task, resources);
                 let _ = self.prepared.set((prepared, question));
             }
             Ok(Err(error)) => self.finish(Err(error)),

@@ -1,13 +1,16 @@
-//! The sandbox as the judge's threads see it: before each run they let others have a turn, and stop when nobody
-//! waits for the result any more. Each run is counted.
+//! The sandbox and the models as the judge's threads see them: before each run or question they let others have a
+//! turn, and stop when nobody waits for the result any more. While a model is asked another thread works in the place
+//! of the one that waits. Each run is counted.
 //!
-//! It changes nothing of what a run is or gives.
+//! It changes nothing of what a run or an answer is or gives.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use graders::{ErrorKind, GradeError};
+use graders::{
+    Answer, ErrorKind, GradeError, LanguageModel, ModelError, Question, RewardItem, RewardModel,
+};
 use sandboxes::{
     Call, Examination, Execution, Language, Limits, Program, Sandbox, SandboxError, TestProgram,
 };
@@ -56,30 +59,55 @@ impl Turn {
 fn checkpoint() -> Result<(), GradeError> {
     // The borrow must end before the thread waits: it is this thread's alone, but a guest's host functions run here.
     let Some(turn) = TURN.with_borrow(Clone::clone) else { return Ok(()) };
-    let stopped = |error: GradeError| {
-        TURN.with_borrow(|turn| {
-            if let Some(turn) = turn {
-                *turn.stopped.borrow_mut() = Some(error.clone());
-            }
-        });
-        Err(error)
-    };
     if let Some(error) = turn.control.stopped() {
-        return stopped(error);
+        return Err(stopped(error));
     }
     if turn.since.get().elapsed() < SLICE {
         return Ok(());
     }
     turn.turns.pause(&turn.control);
+    begin_slice();
+    turn.control.stopped().map_or(Ok(()), |error| Err(stopped(error)))
+}
+
+/// Remembers why this thread's work was told to stop.
+fn stopped(error: GradeError) -> GradeError {
+    TURN.with_borrow(|turn| {
+        if let Some(turn) = turn {
+            *turn.stopped.borrow_mut() = Some(error.clone());
+        }
+    });
+    error
+}
+
+fn begin_slice() {
     TURN.with_borrow(|turn| {
         if let Some(turn) = turn {
             turn.since.set(Instant::now());
         }
     });
-    turn.control.stopped().map_or(Ok(()), stopped)
 }
 
-/// Does `work`, which may run programs. When it was told to stop between two of them its result is the reason for
+/// Who waits for what the calling thread is doing; `None` on threads that are not the judge's. What waits for another
+/// server ends its wait when [`Control::ended`] does.
+pub fn patience() -> Option<Arc<Control>> {
+    TURN.with_borrow(|turn| turn.as_ref().map(|turn| Arc::clone(&turn.control)))
+}
+
+/// Waits for another server's answer while another thread works in this one's place.
+fn aside<T>(wait: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
+    checkpoint().map_err(|error| ModelError::Unavailable(error.message))?;
+    let Some(turn) = TURN.with_borrow(Clone::clone) else { return wait() };
+    let answered = turn.turns.away(&turn.control, wait);
+    begin_slice();
+    match (answered, turn.control.stopped()) {
+        // Whatever became of the call, this is why.
+        (Err(_), Some(error)) => Err(ModelError::Unavailable(stopped(error).message)),
+        (answered, _) => answered,
+    }
+}
+
+/// Does `work`, which may run programs and ask models. When it was told to stop between two of them its result is the reason for
 /// that, whatever it made of it; a panic is an error too.
 pub(super) fn while_wanted<T, E: From<GradeError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let result = guarded(work);
@@ -134,6 +162,44 @@ impl Sandbox for Polite {
         let examined = self.inner.examine(program, tests, limits);
         count(program.language, examined.as_ref().map(|examination| &examination.program));
         examined
+    }
+}
+
+/// A language model that is waited for aside.
+pub(super) struct PoliteModel(Arc<dyn LanguageModel>);
+
+impl PoliteModel {
+    pub(super) fn around(model: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
+        Arc::new(Self(model))
+    }
+}
+
+impl LanguageModel for PoliteModel {
+    fn revision(&self) -> String {
+        self.0.revision()
+    }
+
+    fn ask(&self, question: &Question) -> Result<Vec<Answer>, ModelError> {
+        aside(|| self.0.ask(question))
+    }
+}
+
+/// A reward model that is waited for aside.
+pub(super) struct PoliteRewards(Arc<dyn RewardModel>);
+
+impl PoliteRewards {
+    pub(super) fn around(model: Arc<dyn RewardModel>) -> Arc<dyn RewardModel> {
+        Arc::new(Self(model))
+    }
+}
+
+impl RewardModel for PoliteRewards {
+    fn revision(&self) -> String {
+        self.0.revision()
+    }
+
+    fn score(&self, items: &[RewardItem]) -> Result<Vec<Option<f64>>, ModelError> {
+        aside(|| self.0.score(items))
     }
 }
 

@@ -5,10 +5,15 @@
 //! next run of a program, until its lane's turn comes again. Another thread stands in for it meanwhile; as many
 //! threads work at a time as were asked for, whoever they are.
 //!
+//! A thread that waits for another server is away: it does not count as one that works, and others take its place, so
+//! that many questions are under way at a time. How many of one request are is bounded, and all requests share what
+//! there is.
+//!
 //! It never looks at what the work is.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -24,6 +29,8 @@ const STACK_BYTES: usize = 16 << 20;
 /// The most threads that stay in the middle of their work, beyond those at work: about as many as a server has
 /// requests inside. Each costs a stack, of which it has touched a few pages.
 const MAX_STAND_INS: usize = 256;
+/// The most threads that wait for other servers; beyond them each request may still have one.
+const MAX_AWAY: usize = 256;
 
 /// What waits for a thread.
 pub(super) enum Work {
@@ -73,6 +80,9 @@ struct State {
     n_idle: usize,
     n_called: usize,
     n_started: usize,
+    /// Threads that wait for other servers: all, and by the request they work for.
+    n_away: usize,
+    away: HashMap<usize, usize>,
     closed: bool,
 }
 
@@ -110,7 +120,7 @@ impl Turns {
     }
 
     /// Adds work of the request that has `control`.
-    pub(super) fn add(&self, control: &Arc<Control>, work: Work) {
+    pub(super) fn add(self: &Arc<Self>, control: &Arc<Control>, work: Work) {
         let mut state = lock(&self.state);
         state.lane(control).push_back(Entry::Work(work));
         self.call(&mut state, 1);
@@ -138,20 +148,54 @@ impl Turns {
             return;
         }
         if !state.next_is_paused() && state.n_idle <= state.n_called {
-            let enough = state.n_started >= self.n_threads + MAX_STAND_INS;
             // Where nobody can stand in the thread keeps its turn.
-            if enough || self.start_thread(&mut state).is_err() {
+            if !self.may_start(&state) || self.start_thread(&mut state).is_err() {
                 return;
             }
         }
+        state.n_working -= 1;
+        self.wait_for_turn(state, control);
+    }
+
+    /// Called by a thread in the middle of its work for `control` that has to wait for another server: it does so in
+    /// `wait`, others work in its place, and it goes on when it is that request's turn again.
+    pub(super) fn away<T>(self: &Arc<Self>, control: &Arc<Control>, wait: impl FnOnce() -> T) -> T {
+        let mut state = lock(&self.state);
+        state.n_away += 1;
+        *state.away.entry(key(control)).or_default() += 1;
+        state.n_working -= 1;
+        self.call(&mut state, 1);
+        drop(state);
+        let waited = catch_unwind(AssertUnwindSafe(wait));
+        let mut state = lock(&self.state);
+        state.comes_back(key(control));
+        if state.n_working + state.n_called < self.n_threads {
+            state.n_working += 1;
+            // Its request may have one more away now.
+            self.call(&mut state, 1);
+            drop(state);
+        } else {
+            self.wait_for_turn(state, control);
+        }
+        waited.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// Lets others work until it is the turn of the request that has `control`.
+    fn wait_for_turn(self: &Arc<Self>, mut state: MutexGuard<'_, State>, control: &Arc<Control>) {
         let seat = Arc::new(Seat { thread: thread::current(), called: AtomicBool::new(false) });
         state.lane(control).push_front(Entry::Paused(Arc::clone(&seat)));
-        state.n_working -= 1;
         self.call(&mut state, 1);
         drop(state);
         while !seat.called.load(Ordering::Acquire) {
             thread::park();
         }
+    }
+
+    /// Whether one more thread may be started to stand in for others.
+    fn may_start(&self, state: &State) -> bool {
+        // A request beyond the bound may still have one thread away.
+        let n_away = MAX_AWAY + state.away.len();
+        state.n_started < self.n_threads + MAX_STAND_INS + n_away
     }
 
     /// What a thread does all its life.
@@ -170,7 +214,7 @@ impl Turns {
         }
     }
 
-    fn judge(&self, control: &Arc<Control>, group: &Arc<Group>, is_over: &dyn Fn() -> bool) {
+    fn judge(self: &Arc<Self>, control: &Arc<Control>, group: &Arc<Group>, is_over: &dyn Fn() -> bool) {
         if !group.is_prepared() {
             group.prepare(&self.resources);
             let n_helpers = group.n_untaken().saturating_sub(1);
@@ -185,7 +229,7 @@ impl Turns {
     }
 
     /// Waits for work; `None` when there will be none.
-    fn next<'s>(&'s self, mut state: MutexGuard<'s, State>) -> Option<(Arc<Control>, Work)> {
+    fn next<'s>(self: &'s Arc<Self>, mut state: MutexGuard<'s, State>) -> Option<(Arc<Control>, Work)> {
         loop {
             while state.n_working < self.n_threads
                 && let Some((control, entry)) = state.take()
@@ -211,10 +255,11 @@ impl Turns {
         }
     }
 
-    /// Calls up to `n` threads to the work that waits, as many as may work and are there.
-    fn call(&self, state: &mut State, n: usize) {
+    /// Calls up to `n` threads to the work that waits, as many as may work and are there. In the place of those that
+    /// are away new ones may be started.
+    fn call(self: &Arc<Self>, state: &mut State, n: usize) {
         for _ in 0..n {
-            if state.n_working + state.n_called >= self.n_threads || state.order.is_empty() {
+            if state.n_working + state.n_called >= self.n_threads || state.next_up().is_none() {
                 break;
             }
             if state.next_is_paused() {
@@ -225,6 +270,9 @@ impl Turns {
             } else if state.n_called < state.n_idle {
                 state.n_called += 1;
                 self.work_came.notify_one();
+            } else if state.n_away > 0 && self.may_start(state) {
+                // Where the system gives no more threads the work waits for one that comes back.
+                let _ = self.start_thread(state);
             }
         }
         self.n_lanes.store(state.order.len(), Ordering::Relaxed);
@@ -255,27 +303,60 @@ impl State {
     }
 
     fn others_wait(&self, key: usize) -> bool {
-        self.order.len() > 1 || self.order.front().is_some_and(|first| *first != key)
+        self.order.iter().any(|other| *other != key && self.ready(*other).is_some())
+    }
+
+    /// Takes a thread that was away for the request with this key off the count.
+    fn comes_back(&mut self, key: usize) {
+        self.n_away -= 1;
+        if let Some(n) = self.away.get_mut(&key) {
+            *n -= 1;
+            if *n == 0 {
+                self.away.remove(&key);
+            }
+        }
+    }
+
+    /// Whether the request with this key has as many threads away as it may: its share, and at least one.
+    fn is_held(&self, key: usize) -> bool {
+        let own = self.away.get(&key).copied().unwrap_or(0);
+        own > 0 && (self.n_away >= MAX_AWAY || own >= (MAX_AWAY / (self.away.len() + 1)).max(1))
+    }
+
+    /// The place of the entry of a lane that is next; none when all of them would begin work of a request that is
+    /// held.
+    fn ready(&self, key: usize) -> Option<usize> {
+        let entries = &self.lanes.get(&key)?.entries;
+        let paused = |entry: &Entry| matches!(entry, Entry::Paused(_));
+        if self.is_held(key) { entries.iter().position(paused) } else { (!entries.is_empty()).then_some(0) }
+    }
+
+    /// The place in `order` of the lane that is next.
+    fn next_up(&self) -> Option<usize> {
+        self.order.iter().position(|key| self.ready(*key).is_some())
     }
 
     fn next_is_paused(&self) -> bool {
-        let first = self.order.front().and_then(|key| self.lanes.get(key));
-        matches!(first.and_then(|lane| lane.entries.front()), Some(Entry::Paused(_)))
+        let Some(key) = self.next_up().and_then(|at| self.order.get(at)) else { return false };
+        let entry = self.ready(*key).and_then(|at| self.lanes.get(key)?.entries.get(at));
+        matches!(entry, Some(Entry::Paused(_)))
     }
 
     /// Takes what is next, and its lane then is the last. A group with completions left stays in its lane too, for
     /// others to join in.
     fn take(&mut self) -> Option<(Arc<Control>, Entry)> {
-        while let Some(key) = self.order.pop_front() {
+        while let Some(at) = self.next_up() {
+            let key = self.order.remove(at)?;
+            let place = self.ready(key)?;
             let lane = self.lanes.get_mut(&key)?;
             let control = Arc::clone(&lane.control);
-            let joined = match lane.entries.front() {
+            let joined = match lane.entries.get(place) {
                 Some(Entry::Work(Work::Group(group))) if group.is_prepared() && group.n_untaken() > 1 => {
                     Some(Entry::Work(Work::Group(Arc::clone(group))))
                 }
                 _ => None,
             };
-            let taken = joined.or_else(|| lane.entries.pop_front());
+            let taken = joined.or_else(|| lane.entries.remove(place));
             if lane.entries.is_empty() {
                 self.lanes.remove(&key);
             } else {

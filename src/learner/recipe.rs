@@ -21,6 +21,7 @@ mod sft;
 mod tasks;
 mod train;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,7 @@ pub use self::tasks::{HeldOut, HeldOutSource, TaskRecipe, TaskSource};
 pub use self::train::{Schedule, TrainRecipe};
 
 use self::fault::Checks;
+use crate::opinion::{JudgeSettings, OpinionSettings, RewardModelSettings};
 
 /// A training run, described.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,6 +74,12 @@ pub struct Recipe {
     pub eval: EvalRecipe,
     /// When the run is saved.
     pub checkpoint: CheckpointRecipe,
+    /// Language models that the rubric may ask, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub judges: BTreeMap<String, JudgeSettings>,
+    /// Reward models that the rubric may ask, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reward_models: BTreeMap<String, RewardModelSettings>,
 }
 
 impl Recipe {
@@ -192,6 +200,11 @@ impl Recipe {
         }
     }
 
+    /// The models that the rubric may ask.
+    pub fn opinions(&self) -> OpinionSettings {
+        OpinionSettings { judges: self.judges.clone(), reward_models: self.reward_models.clone() }
+    }
+
     /// The rubric that rewards.
     ///
     /// # Errors
@@ -215,12 +228,14 @@ impl Recipe {
 }
 
 /// What a run that goes on may change.
-const FREE_TO_CHANGE: [&str; 9] = [
+const FREE_TO_CHANGE: [&str; 11] = [
     "train.steps",
     "train.micro_batch_tokens",
     "eval",
     "checkpoint",
     "engine",
+    "judges",
+    "reward_models",
     "run.device",
     "run.folder",
     "run.store",

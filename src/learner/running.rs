@@ -250,7 +250,6 @@ impl<'a> Learner<'a> {
         )?;
         // What it remembers of imitation says nothing about what follows.
         self.optimizer.reset()?;
-        self.engine.sync(&self.policy, self.step)?;
         if self.objective.kl.needs_reference() && self.recipe.model.lora.is_none() {
             self.reference = Some(self.policy.frozen_copy()?);
         }

@@ -131,7 +131,7 @@ impl LlamaEngine {
             let pool = pool.map_err(std::io::Error::other)?;
             std::thread::Builder::new()
                 .name("llama".to_owned())
-                .spawn(move || pool.install(|| worker.run(&receiver)))
+                .spawn(move || pool.install(move || worker.run(&receiver)))
         };
         let thread = spawn().map_err(|error| RolloutError::Request {
             message: format!("the thread of llama.cpp cannot be started: {error}"),

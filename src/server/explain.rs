@@ -69,6 +69,31 @@ pub struct ExplanationReply {
     /// no tests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cases: Vec<CaseReply>,
+    /// What a language model was asked and how it answered; left out where none was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedReply>,
+}
+
+/// One question to a language model.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AskedReport)]
+pub struct AskedReply {
+    /// What it was shown.
+    pub messages: Vec<AskedMessage>,
+    /// How likely each allowed answer was, for each vote, in the order of `answers`.
+    pub probabilities: Vec<Vec<f64>>,
+    /// The answers that were allowed.
+    pub answers: Vec<String>,
+}
+
+/// A message to a language model.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AskedMessage)]
+pub struct AskedMessage {
+    /// Who speaks: `system` or `user`.
+    pub role: String,
+    /// What is said.
+    pub content: String,
 }
 
 /// One case of a program's tests.

@@ -34,6 +34,8 @@ const MAX_STREAMS: u32 = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long results of jobs can be fetched after the last job of a stopping server ended.
 const FETCH_TIME: Duration = Duration::from_secs(10);
+/// How long before the end of a stopping server its model is told to say nothing more.
+const CUT_TIME: Duration = Duration::from_secs(1);
 /// How often a stopping server looks whether its jobs have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -88,9 +90,19 @@ pub async fn serve(
     let open = connections.max_connections - room.available_permits();
     tracing::info!(open, "no longer accepting; finishing what was accepted");
     let until = *end_of_delay.get_or_init(Instant::now) + connections.drain_timeout;
-    let n_cut = match tokio::time::timeout_at(until, graceful.shutdown()).await {
-        Ok(()) => 0,
-        Err(_) => connections.max_connections - room.available_permits(),
+    let shutdown = graceful.shutdown();
+    tokio::pin!(shutdown);
+    let mut is_over = false;
+    // What the model is still saying by then is ended with an error that says why, and is not just cut off.
+    if let Some(served) = &app.model {
+        let before = until - CUT_TIME.min(connections.drain_timeout);
+        is_over = tokio::time::timeout_at(before, &mut shutdown).await.is_ok();
+        served.cut();
+    }
+    let n_cut = if is_over || tokio::time::timeout_at(until, shutdown).await.is_ok() {
+        0
+    } else {
+        connections.max_connections - room.available_permits()
     };
     n_cut + app.jobs.n_open() + app.answers.n_working()
 }

@@ -43,6 +43,7 @@ pub mod languages;
 pub mod listen;
 pub mod measure;
 pub mod media;
+pub mod openai;
 pub mod openapi;
 pub mod problem;
 pub mod program;
@@ -56,6 +57,7 @@ pub mod types;
 pub mod value;
 
 use crate::judge::Judge;
+use crate::serving::Served;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 use admission::Admission;
@@ -85,6 +87,8 @@ pub struct App {
     pub sandbox: Option<Arc<dyn Sandbox>>,
     /// The same where it is the installed guests.
     pub guests: Option<Arc<Guests>>,
+    /// The model that answers, if one is served.
+    pub model: Option<Arc<Served>>,
     /// What the wires of trainers need to know.
     pub wires: compat::Wires,
     /// Renders the metrics.
@@ -109,12 +113,14 @@ pub fn router(app: Arc<App>) -> axum::Router {
     let guarded = middleware::from_fn_with_state(Arc::clone(&app), auth::guard);
     let checked = middleware::from_fn_with_state(Arc::clone(&app), media::check);
     let measured = middleware::from_fn(measure_request);
+    let spoken = middleware::from_fn(openai::speak);
     let layers = ServiceBuilder::new()
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log_response))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(measured)
         .layer(CompressionLayer::new())
+        .layer(spoken)
         .layer(checked)
         .layer(RequestDecompressionLayer::new())
         .layer(MapRequestBodyLayer::new(Body::new))

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{App, execute, explain, grade, jobs, languages, regrade, rubrics, runs, tasks};
+use super::{App, execute, explain, grade, jobs, languages, openai, regrade, rubrics, runs, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -29,7 +29,9 @@ use super::{App, execute, explain, grade, jobs, languages, regrade, rubrics, run
         (name = "rubrics", description = "Rubrics by name."),
         (name = "runs", description = "What was kept: groups, rewards, metrics, exports."),
         (name = "tasks", description = "Environments that make tasks."),
+        (name = "models", description = "The OpenAI wire of a model that is served."),
     ),
+    components(schemas(openai::ErrorReply)),
     modifiers(&BearerKey)
 )]
 struct Api;
@@ -63,6 +65,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::export))
         .routes(routes!(tasks::list))
         .routes(routes!(tasks::generate))
+        .routes(routes!(openai::models::list))
+        .routes(routes!(openai::completions::complete))
+        .routes(routes!(openai::chat::complete))
 }
 
 /// The description and the page that shows it.
@@ -103,7 +108,8 @@ const PROBLEM_TYPE: &str = "application/problem+json";
 
 /// Errors are problem documents everywhere; said here once instead of at each operation.
 fn describe_problems(document: &mut Document) {
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
+        let problem = if openai::PATHS.contains(&path.as_str()) { openai_error } else { problem };
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             let for_body: &[_] = if operation.request_body.is_some() { &BODY_PROBLEMS } else { &[] };
@@ -125,6 +131,12 @@ fn describe_problems(document: &mut Document) {
 fn problem(description: &str) -> openapi::Response {
     let schema = Content::new(Some(Ref::from_schema_name("Problem")));
     ResponseBuilder::new().description(description).content(PROBLEM_TYPE, schema).build()
+}
+
+/// The same on the OpenAI wire.
+fn openai_error(description: &str) -> openapi::Response {
+    let schema = Content::new(Some(Ref::from_schema_name("OpenAiError")));
+    ResponseBuilder::new().description(description).content("application/json", schema).build()
 }
 
 fn description_of(status: &str) -> &'static str {

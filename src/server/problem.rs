@@ -206,6 +206,13 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    /// 503: the model that is served is not there, yet or any more.
+    pub fn model_unready(detail: impl Into<String>) -> Self {
+        let title = "the model cannot be asked";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "model_unready", title, detail)
+            .retry_after(Duration::from_secs(2))
+    }
+
     /// 503: the judge could not judge, for no fault of the request.
     pub fn unjudged(detail: impl Into<String>) -> Self {
         let title = "the judge could not judge";

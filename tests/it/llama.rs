@@ -55,14 +55,14 @@ fn prompts(n: usize) -> Vec<Prompt> {
 
 fn sample(engine: &mut dyn RolloutEngine, sampling: &Sampling, seed: u64) -> (Vec<Rollout>, SampleCost) {
     let prompts = prompts(6);
-    let request = SampleRequest { prompts: &prompts, group_size: 4, sampling, seed };
+    let request = SampleRequest::new(&prompts, 4, sampling, seed);
     let mut groups = HashMap::new();
-    let cost = engine
+    let sampled = engine
         .sample(&request, &mut |group| {
             groups.insert(group.index, group.rollouts);
         })
         .unwrap();
-    ((0..6).flat_map(|p| groups.remove(&p).unwrap()).collect(), cost)
+    ((0..6).flat_map(|p| groups.remove(&p).unwrap()).collect(), sampled.cost)
 }
 
 /// Moves every weight a little, as a step does.
@@ -157,7 +157,7 @@ fn what_does_not_fit_is_told() {
     let mut engine = LlamaEngine::new(small, Arc::clone(&tokenizer)).unwrap();
     let sampling = Sampling { max_tokens: 300, ..Sampling::default() };
     let prompts = prompts(1);
-    let request = SampleRequest { prompts: &prompts, group_size: 1, sampling: &sampling, seed: 1 };
+    let request = SampleRequest::new(&prompts, 1, &sampling, 1);
     let error = engine.sample(&request, &mut |_| ()).unwrap_err().to_string();
     assert!(error.contains("no weights"), "{error}");
     engine.sync(&policy, 0).unwrap();

@@ -27,10 +27,13 @@ mod learner;
 #[cfg(feature = "llama")]
 mod llama;
 mod notation;
+mod openai;
 mod openapi;
+mod opinions;
 mod overload;
 #[cfg(feature = "learner")]
 mod recipes;
+mod remote;
 mod run_code;
 mod running;
 mod scripted;

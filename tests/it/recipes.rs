@@ -31,9 +31,9 @@ fn every_shipped_recipe_is_right_and_says_its_source() {
 #[test]
 fn the_page_lists_every_field_and_no_other() {
     let page = std::fs::read_to_string(root().join("docs/TRAINING.md")).unwrap();
-    let sections = ["run", "model", "tasks", "sampling", "engine", "train", "sft", "eval", "checkpoint"];
+    let sections = ["run", "model", "tasks", "sampling", "engine", "pipeline", "train", "sft", "eval", "checkpoint"];
     let is_field = |name: &&str| {
-        *name == "rubric"
+        matches!(*name, "rubric" | "judges" | "reward_models")
             || sections
                 .iter()
                 .any(|section| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))

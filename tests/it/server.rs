@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use gavel::judge::{Judge, VerdictCache};
+use gavel::opinion::OpinionSettings;
 use gavel::server::admission::{Admission, Limits};
 use gavel::server::answers::{AnswerLimits, Answers};
 use gavel::server::auth::{Gatekeeper, new_key};
@@ -14,6 +15,7 @@ use gavel::server::job_table::{JobLimits, Jobs};
 use gavel::server::listen::{self, Connections};
 use gavel::server::rubric_cache::RubricCache;
 use gavel::server::{self, App, Settings};
+use gavel::serving::Served;
 use gavel::store::{Name, Store};
 use graders::Resources;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -40,6 +42,10 @@ pub(crate) struct Options {
     pub(crate) jobs: JobLimits,
     /// Memory for verdicts.
     pub(crate) cache_bytes: u64,
+    /// The model that is served.
+    pub(crate) model: Option<Arc<Served>>,
+    /// Models that graders may ask.
+    pub(crate) opinions: OpinionSettings,
 }
 
 impl Default for Options {
@@ -65,6 +71,8 @@ impl Default for Options {
             wires: Wires::default(),
             jobs: JobLimits::default(),
             cache_bytes: 0,
+            model: None,
+            opinions: OpinionSettings::default(),
         }
     }
 }
@@ -87,7 +95,8 @@ impl Server {
     pub(crate) async fn with(options: Options) -> Self {
         let gate = Arc::new(Gate::default());
         let sandbox = options.sandbox.unwrap_or_else(|| gate.clone());
-        let resources = Resources { sandbox: Some(Arc::clone(&sandbox)) };
+        let resources = Resources { sandbox: Some(Arc::clone(&sandbox)), ..Resources::default() };
+        let resources = options.opinions.add_to(resources).unwrap();
         let app = Arc::new(App {
             judge: Judge::start(options.n_threads, resources)
                 .unwrap()
@@ -100,6 +109,7 @@ impl Server {
             jobs: Jobs::new(options.jobs),
             sandbox: Some(sandbox),
             guests: None,
+            model: options.model,
             wires: options.wires,
             metrics: recorder(),
             settings: Settings { max_deadline: options.max_deadline },
@@ -115,6 +125,8 @@ impl Server {
             options.connections,
             async move { drop(stopped.await) },
         ));
+        // The client wants to know who encrypts, also where nothing is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { address, app, gate, client, stop: Some(stop), serving }
     }

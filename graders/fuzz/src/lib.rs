@@ -26,7 +26,7 @@ macro_rules! target {
 pub fn prepare(graders: &str, task: &str) -> Vec<Prepared> {
     let graders: Vec<serde_json::Value> = serde_json::from_str(graders).expect("a list of graders");
     let task: Task = serde_json::from_str(task).expect("a task");
-    let resources = Resources { sandbox: Some(Arc::new(Echo)) };
+    let resources = Resources { sandbox: Some(Arc::new(Echo)), ..Resources::default() };
     graders
         .iter()
         .map(|grader| {

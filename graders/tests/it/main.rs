@@ -10,6 +10,7 @@ mod grading;
 mod hostile;
 mod hostile_math;
 mod injection;
+mod judge;
 mod length;
 mod math;
 mod notation;

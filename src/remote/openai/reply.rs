@@ -56,6 +56,9 @@ pub struct CompletionLogprobs {
     /// Of the likeliest ones.
     #[serde(default, deserialize_with = "null_as_default")]
     pub top_logprobs: Vec<Option<BTreeMap<String, f64>>>,
+    /// The same in the form of chats, which is how llama.cpp's server says it here too.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub content: Vec<TokenLogprob>,
 }
 
 /// The reply of `/v1/chat/completions`.
@@ -126,6 +129,9 @@ pub struct ChatLogprobs {
 pub struct TokenLogprob {
     /// Its text, or `token_id:123`.
     pub token: String,
+    /// Its number, where the server gives it (llama.cpp).
+    #[serde(default)]
+    pub id: Option<u32>,
     /// Its log-probability.
     pub logprob: f64,
     /// The likeliest ones at this place, with or without the one that was drawn.

@@ -3,7 +3,7 @@
 use policy::decode::Sampling;
 use policy::tokenizer::Tokenizer;
 
-use crate::remote::openai::{ChatReply, CompletionReply, Usage, named_token};
+use crate::remote::openai::{ChatReply, CompletionReply, TokenLogprob, Usage, named_token};
 
 /// What a reply is checked against.
 pub(super) struct Expected<'a> {
@@ -74,14 +74,19 @@ pub(super) fn read_completion(mut reply: CompletionReply, expected: &Expected<'_
         return Err(format!("one completion was asked for and {n} came"));
     };
     let logprobs = choice.logprobs.unwrap_or_default();
+    let (ids, names, values) = if logprobs.content.is_empty() {
+        (None, logprobs.tokens, logprobs.token_logprobs)
+    } else {
+        columns(logprobs.content)
+    };
     let parts = Parts {
         text: choice.text,
         finish: choice.finish_reason,
-        token_ids: choice.token_ids,
+        token_ids: choice.token_ids.or(ids),
         prompt_token_ids: choice.prompt_token_ids,
         usage: reply.usage,
-        names: logprobs.tokens,
-        logprobs: logprobs.token_logprobs,
+        names,
+        logprobs: values,
     };
     read(parts, expected)
 }
@@ -95,28 +100,30 @@ pub(super) fn read_chat(mut reply: ChatReply, expected: &Expected<'_>) -> Result
     let Some(choice) = reply.choices.pop().filter(|_| n == 1) else {
         return Err(format!("one completion was asked for and {n} came"));
     };
-    if choice.token_ids.is_none() && choice.message.reasoning_content.is_some() {
+    let (ids, names, logprobs) = columns(choice.logprobs.unwrap_or_default().content);
+    let token_ids = choice.token_ids.or(ids);
+    if token_ids.is_none() && choice.message.reasoning_content.is_some() {
         return Err("the server takes the thought out of the answer and gives no token ids, so the text is not whole; \
                     start it without its reasoning parser"
             .to_owned());
     }
-    let (names, logprobs) = choice
-        .logprobs
-        .unwrap_or_default()
-        .content
-        .into_iter()
-        .map(|entry| (entry.token, Some(entry.logprob)))
-        .unzip();
     let parts = Parts {
         text: choice.message.content.unwrap_or_default(),
         finish: choice.finish_reason,
-        token_ids: choice.token_ids,
+        token_ids,
         prompt_token_ids: choice.prompt_token_ids.or(reply.prompt_token_ids),
         usage: reply.usage,
         names,
         logprobs,
     };
     read(parts, expected)
+}
+
+/// Numbers where all are given, names and log-probabilities of tokens.
+fn columns(content: Vec<TokenLogprob>) -> (Option<Vec<u32>>, Vec<String>, Vec<Option<f64>>) {
+    let ids: Option<Vec<u32>> = content.iter().map(|entry| entry.id).collect();
+    let (names, logprobs) = content.into_iter().map(|entry| (entry.token, Some(entry.logprob))).unzip();
+    (ids.filter(|ids| !ids.is_empty()), names, logprobs)
 }
 
 fn read(parts: Parts, expected: &Expected<'_>) -> Result<Said, String> {

@@ -152,7 +152,10 @@ fn heals(kind: ErrorKind) -> bool {
         ErrorKind::SandboxUnavailable
             | ErrorKind::SandboxFailed
             | ErrorKind::DeadlineExceeded
+            | ErrorKind::JudgeUnavailable
+            | ErrorKind::JudgeUnreadable
             | ErrorKind::ExternalUnavailable
+            | ErrorKind::ExternalUnreadable
     )
 }
 

@@ -76,7 +76,7 @@ impl Table {
         let tests = &self.tasks[&row.task];
         let task = Task { tests: Some(tests.clone()), ..Task::default() };
         let grader = build_grader(&json!({"type": "code"})).unwrap();
-        let resources = Resources { sandbox: Some(Arc::clone(sandbox)) };
+        let resources = Resources { sandbox: Some(Arc::clone(sandbox)), ..Resources::default() };
         let prepared =
             grader.prepare(&task, &resources).unwrap_or_else(|error| panic!("{}: {error}", row.task));
         let Prepared::Completion(judge) = prepared else {

@@ -115,6 +115,26 @@ async fn a_reference_that_cannot_be_read_is_no_verdict() {
 }
 
 #[tokio::test]
+async fn a_judge_that_cannot_be_reached_is_no_verdict() {
+    let label = json!({"reference": "42"});
+    for (grader, settings, kind) in [
+        (json!({"type": "judge", "model": "m"}), crate::opinions::nowhere(), "judge_unavailable"),
+        (json!({"type": "judge", "model": "absent"}), crate::opinions::nowhere(), "judge_unavailable"),
+        (json!({"type": "external", "model": "r"}), crate::opinions::nowhere(), "external_unavailable"),
+    ] {
+        let wires = Wires { sets: sets(), ..Wires::default() };
+        let server = Server::with(Options { wires, opinions: settings, ..Options::default() }).await;
+        let rubric = json!({"components": [{"name": "a", "grader": grader}]});
+        let kept = server.send(reqwest::Method::PUT, "/v1/rubrics/asked", &rubric).await;
+        assert!(kept.status.is_success(), "{}", kept.text());
+        all_say_so(&server, rows("\\boxed{42}", "asked", &label), "asked").await;
+        let sent = json!({"rubric": "asked", "groups": [{"task": label, "completions": ["\\boxed{42}"]}]});
+        let reply = server.grade(&sent).await;
+        assert_eq!(reply["groups"][0]["rewards"][0]["error"]["kind"], kind, "{reply}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_is_gone_costs_no_reward() {
     let server = Server::with(Options::default()).await;
     server.app.store.close().await;

@@ -18,7 +18,11 @@ TRANSIENT = frozenset(
         "sandbox_failed",
         "deadline_exceeded",
         "cancelled",
+        "judge_unavailable",
+        "judge_unreadable",
+        "judge_inconsistent",
         "external_unavailable",
+        "external_unreadable",
         "internal",
         "unreachable",
     }

@@ -196,7 +196,7 @@ pub(super) fn tests(tests: &Value) -> Task {
 
 fn prepared(grader: &Value, task: &Task) -> (Arc<Scripted>, Result<Prepared, TaskError>) {
     let sandbox = Arc::new(Scripted::default());
-    let resources = Resources { sandbox: Some(sandbox.clone()) };
+    let resources = Resources { sandbox: Some(sandbox.clone()), ..Resources::default() };
     let grader = build_grader(grader).unwrap_or_else(|error| panic!("{grader}: {error}"));
     let judge = grader.prepare(task, &resources);
     (sandbox, judge)

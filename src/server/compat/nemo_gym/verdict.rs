@@ -99,7 +99,11 @@ fn named(kind: ErrorKind) -> (&'static str, bool) {
         ErrorKind::SandboxFailed | ErrorKind::DependencyFailed | ErrorKind::Internal => {
             ("verifier_error", false)
         }
-        ErrorKind::ExternalUnavailable => ("judge_failed", false),
+        ErrorKind::JudgeUnavailable
+        | ErrorKind::JudgeUnreadable
+        | ErrorKind::JudgeInconsistent
+        | ErrorKind::ExternalUnavailable
+        | ErrorKind::ExternalUnreadable => ("judge_failed", false),
         ErrorKind::Cancelled => ("cancelled", false),
         ErrorKind::DeadlineExceeded => ("gavel:deadline_exceeded", false),
         ErrorKind::InvalidReference => ("gavel:invalid_reference", true),
