@@ -54,7 +54,9 @@ impl Value {
             }
             Self::Strings(values) => {
                 array(out, values.len());
-                values.iter().for_each(|value| put_text(out, value));
+                for value in values {
+                    put_text(out, value);
+                }
             }
             Self::U32(value) => {
                 put(out, self.code());
@@ -113,7 +115,9 @@ pub(super) fn header(metadata: &Metadata, tensors: &[Described]) -> Vec<u8> {
         put_text(&mut out, tensor.name);
         put(&mut out, tensor.shape.len() as u32);
         // The dimension that runs fastest comes first.
-        tensor.shape.iter().rev().for_each(|size| put_long(&mut out, *size));
+        for size in tensor.shape.iter().rev() {
+            put_long(&mut out, *size);
+        }
         put(&mut out, tensor.dtype.code());
         put_long(&mut out, offset);
         offset += padded(tensor.size());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use llama::{Adapter, CacheType, Context, ContextOptions, Model, ModelOptions, Row};
+use llama::{Adapter, CacheType, Context, ContextOptions, FlashAttention, Model, ModelOptions, Row};
 
 /// A model in llama.cpp, with keys and values in 32 bits.
 pub(crate) struct Engine {
@@ -21,7 +21,12 @@ impl Engine {
     }
 
     fn new(model: Model) -> Self {
-        let options = ContextOptions { tokens: 128, cache: CacheType::F32, ..ContextOptions::default() };
+        let options = ContextOptions {
+            tokens: 128,
+            cache: CacheType::F32,
+            flash_attention: FlashAttention::Off,
+            ..ContextOptions::default()
+        };
         let context = Context::new(&model, &options).expect("room");
         Self { model, context }
     }

@@ -96,37 +96,58 @@ fn difference(policy: &Policy, engine: &mut Engine, adapter: Option<&Path>) -> (
 /// f16, bf16 or q8_0 as well.
 const fn tolerance(dtype: Dtype) -> f64 {
     match dtype {
-        Dtype::F32 => 1e-4,
+        Dtype::F32 => 5e-5,
         Dtype::F16 => 2e-2,
         Dtype::Bf16 => 1e-1,
         Dtype::Q8_0 => 2e-1,
     }
 }
 
-fn check(name: &str, policy: &Policy, dtypes: &[Dtype]) {
+/// What is told of a comparison, and whether it is as it should be. All are told before a test fails.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn tell(&mut self, holds: bool, what: String) {
+        println!("{what}");
+        if !holds {
+            self.0.push(what);
+        }
+    }
+
+    fn none(self) {
+        assert!(self.0.is_empty(), "{:#?}", self.0);
+    }
+}
+
+fn check(name: &str, policy: &Policy, dtypes: &[Dtype], faults: &mut Faults) {
     let folder = TempDir::new().expect("room");
     let path = folder.path().join("model.gguf");
     for dtype in dtypes {
         export(policy, *dtype, &path);
         let (largest, spread) = difference(policy, &mut Engine::load(&path), None);
-        println!("{name:40} {dtype:5} {largest:.2e} of a spread of {spread:.2}");
-        assert!(largest < tolerance(*dtype), "{name} as {dtype}: {largest}");
-        assert!(spread > 0.5, "{name}: there is something to be seen");
+        faults.tell(
+            largest < tolerance(*dtype) && spread > 0.5,
+            format!("{name:40} {dtype:5} {largest:.2e} of a spread of {spread:.2}"),
+        );
     }
 }
 
 #[test]
 fn families() {
+    let mut faults = Faults::default();
     for (family, tied) in FAMILIES.into_iter().flat_map(|family| [(family, true), (family, false)]) {
         let name = format!("{family:?}, {}", if tied { "tied" } else { "with a head" });
-        check(&name, &shaken(config(family, tied, json!(null))), &Dtype::ALL);
+        check(&name, &shaken(config(family, tied, json!(null))), &Dtype::ALL, &mut faults);
     }
+    faults.none();
 }
 
 #[test]
 fn variants() {
     let llama3 = json!({ "rope_theta": 10_000.0, "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
         "high_freq_factor": 4.0, "original_max_position_embeddings": 32 });
+    let mut faults = Faults::default();
     let linear = json!({ "rope_theta": 10_000.0, "rope_type": "linear", "factor": 4.0 });
     for (family, changes) in [
         (Family::Llama, json!({ "attention_bias": true, "mlp_bias": true })),
@@ -139,12 +160,19 @@ fn variants() {
         (Family::Qwen3, json!({ "rope_theta": 1e6, "rope_parameters": null })),
     ] {
         let name = format!("{family:?} {changes}");
-        check(&name[..name.len().min(40)], &shaken(config(family, false, changes)), &[Dtype::F32]);
+        check(
+            &name[..name.len().min(40)],
+            &shaken(config(family, false, changes)),
+            &[Dtype::F32],
+            &mut faults,
+        );
     }
+    faults.none();
 }
 
 #[test]
 fn weights_in_place() {
+    let mut faults = Faults::default();
     let tokenizer = Tokenizer::characters("0123456789abcdefghijklmnopqrstu", None).expect("it is sound");
     for family in FAMILIES {
         let policy = shaken(config(family, family == Family::Llama, json!(null)));
@@ -160,16 +188,18 @@ fn weights_in_place() {
                 engine.set_tensor(entry.name(), dtype.of(entry.shape()).code(), &bytes);
             }
             let (after, _) = difference(&changed, &mut engine, None);
-            println!("{family:?}, {dtype} in place: {before:.2} before, {after:.2e} after");
-            assert!(before > 0.5 && after < tolerance(dtype), "{family:?} as {dtype}: {before}, {after}");
+            let what = format!("{family:?}, {dtype} in place: {before:.2} before, {after:.2e} after");
+            faults.tell(before > 0.5 && after < tolerance(dtype), what);
         }
     }
+    faults.none();
 }
 
 #[test]
 fn adapters() {
     let folder = TempDir::new().expect("room");
     let [base, merged, lora] = ["base", "merged", "lora"].map(|name| folder.path().join(name));
+    let mut faults = Faults::default();
     for family in FAMILIES {
         let policy = adapted(config(family, family == Family::Qwen2, json!(null)));
         let plain = policy.without_adapter();
@@ -179,20 +209,18 @@ fn adapters() {
             for kept in [Dtype::F32, Dtype::F16] {
                 gguf::export_adapter(&policy, kept, &lora).expect("it has adapters");
                 let (largest, _) = difference(&policy, &mut engine, Some(&lora));
-                println!("{family:?}, {kept} adapter on {dtype}: {largest:.2e}");
-                assert!(
-                    largest < tolerance(dtype).max(tolerance(kept)),
-                    "{family:?} {kept} on {dtype}: {largest}"
-                );
+                let holds = largest < tolerance(dtype).max(tolerance(kept));
+                faults.tell(holds, format!("{family:?}, {kept} adapter on {dtype}: {largest:.2e}"));
             }
             let (without, _) = difference(&policy, &mut engine, None);
-            assert!(without > 0.5, "{family:?}: the adapter changes something: {without}");
-            let (without, _) = difference(&plain, &mut engine, None);
-            assert!(without < tolerance(dtype), "{family:?}: it leaves no trace: {without}");
+            let (trace, _) = difference(&plain, &mut engine, None);
+            let what =
+                format!("{family:?}, adapter off {dtype}: {without:.2} from it, {trace:.2e} from the base");
+            faults.tell(without > 0.5 && trace < tolerance(dtype), what);
         }
         export(&policy, Dtype::F32, &merged);
         let (largest, _) = difference(&policy, &mut Engine::load(&merged), None);
-        println!("{family:?}, merged: {largest:.2e}");
-        assert!(largest < tolerance(Dtype::F32), "{family:?}, merged: {largest}");
+        faults.tell(largest < tolerance(Dtype::F32), format!("{family:?}, merged: {largest:.2e}"));
     }
+    faults.none();
 }
