@@ -11,10 +11,12 @@ CARGO ?= cargo
 # What the build needs (a C compiler, for SQLite among others) and what the tests need (PostgreSQL).
 BUILD_PACKAGES := gcc g++ libc6-dev make
 TEST_PACKAGES := postgresql
+# llama.cpp is built by CMake, and its Rust face with libclang. The tests need it; `make run` does without.
+LLAMA_PACKAGES := cmake libclang-dev
 # Fetches the packages of two of the sandbox's guests.
 GUEST_PACKAGES := npm
 
-.PHONY: run train test test-clients wheel bench soak lint docs fuzz packages test-packages guest-packages
+.PHONY: run train test test-clients wheel bench soak lint docs fuzz packages test-packages guest-packages llama-packages
 
 run: packages
 	$(CARGO) build --release --locked
@@ -28,9 +30,9 @@ train: packages
 	$(CARGO_TARGET_DIR)/release/gavel train $(RECIPE)
 
 # The guests are compiled once, into the user's cache folder; the tests look for them there.
-test: packages test-packages guest-packages
-	$(CARGO) run --quiet --locked -- sandbox install all
-	$(CARGO) test --workspace --locked
+test: packages llama-packages test-packages guest-packages
+	$(CARGO) run --quiet --locked --features llama -- sandbox install all
+	$(CARGO) test --workspace --locked --features llama
 
 # The Python client, and real trainers with it: pinned packages in environments of their own, made once and then
 # used without a network. CLIENTS="unit trl" runs some of them; GAVEL_BIN is a server that is built already.
@@ -44,7 +46,7 @@ wheel:
 	sh clients/python/test-clients.sh wheel
 
 # Side by side with what a user would pick instead; docs/PERFORMANCE.md has the numbers and what they mean.
-bench: packages guest-packages
+bench: packages llama-packages guest-packages
 	CARGO="$(CARGO)" sh benches/peer/install.sh
 	$(CARGO) bench --locked --bench http
 	$(CARGO) bench --locked --bench store
@@ -77,12 +79,13 @@ fuzz:
 	    -max_total_time=$(SECONDS) -timeout=10 || exit 1; \
 	done
 
-lint:
+lint: packages llama-packages
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+	$(CARGO) clippy --workspace --all-targets --locked --features llama -- --deny warnings
+	$(CARGO) clippy --all-targets --locked -- --deny warnings
 
-docs:
-	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --locked
+docs: packages llama-packages
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --locked --features llama
 
 packages:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: see https://rustup.rs"; exit 1; }
@@ -90,6 +93,10 @@ packages:
 
 test-packages:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || $(call install,$(TEST_PACKAGES))
+
+llama-packages:
+	@command -v cmake >/dev/null && ls /usr/lib/llvm-*/lib/libclang.so* >/dev/null 2>&1 \
+	  || $(call install,$(LLAMA_PACKAGES))
 
 guest-packages:
 	@command -v npm >/dev/null || $(call install,$(GUEST_PACKAGES))
