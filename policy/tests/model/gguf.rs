@@ -31,7 +31,7 @@ fn config(family: Family, tied: bool) -> Map<String, serde_json::Value> {
     ModelConfig::from_sizes(&sizes, 24).expect("they fit").raw
 }
 
-fn with(mut raw: Map<String, serde_json::Value>, changes: serde_json::Value) -> ModelConfig {
+fn with(mut raw: Map<String, serde_json::Value>, changes: &serde_json::Value) -> ModelConfig {
     raw.extend(changes.as_object().expect("an object").clone());
     ModelConfig::from_raw(raw).expect("it is sound")
 }
@@ -216,7 +216,7 @@ fn rotary_factors_and_biases_of_llama() {
     let scaling = json!({ "rope_theta": 500_000.0, "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
         "high_freq_factor": 4.0, "original_max_position_embeddings": 64 });
     let changes = json!({ "attention_bias": true, "mlp_bias": true, "rope_parameters": scaling });
-    let policy = random(with(config(Family::Llama, false), changes));
+    let policy = random(with(config(Family::Llama, false), &changes));
     export(&policy, Dtype::F32, &path).expect("room");
     let (content, mut file) = read(&path);
     // Quick angles are kept, slow ones are divided by the factor.
@@ -322,13 +322,21 @@ fn what_cannot_be_exported_leaves_no_file() {
         (spoilt(f32::INFINITY), Dtype::Bf16, "`blk.0.attn_output.weight` holds inf"),
         (spoilt(1e5), Dtype::F16, "which is too large for f16; bf16 has room"),
         (
-            random(with(config(Family::Qwen2, true), json!({ "head_dim": 16 }))),
+            random(with(config(Family::Qwen2, true), &json!({ "head_dim": 16 }))),
             Dtype::F32,
             "wants them alike",
         ),
-        (random(with(config(Family::Qwen3, true), json!({ "attention_bias": true }))), Dtype::F32, "no bias"),
-        (random(with(config(Family::Qwen3, true), llama3)), Dtype::F32, "no rotary scaling `llama3`"),
-        (random(with(config(Family::Qwen3, true), json!({ "vocab_size": 19 }))), Dtype::F32, "do not belong"),
+        (
+            random(with(config(Family::Qwen3, true), &json!({ "attention_bias": true }))),
+            Dtype::F32,
+            "no bias",
+        ),
+        (random(with(config(Family::Qwen3, true), &llama3)), Dtype::F32, "no rotary scaling `llama3`"),
+        (
+            random(with(config(Family::Qwen3, true), &json!({ "vocab_size": 19 }))),
+            Dtype::F32,
+            "do not belong",
+        ),
     ] {
         let error = export(&policy, dtype, &path).expect_err("it is refused").to_string();
         assert!(error.contains(expected), "{error}");
