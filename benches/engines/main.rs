@@ -133,7 +133,7 @@ fn sync_times(policy: &Policy, tokenizer: &Arc<Tokenizer>, repeats: usize, threa
         let mut engine = LlamaEngine::new(settings, Arc::clone(tokenizer)).unwrap();
         engine.sync(policy, 0).unwrap();
         let first = engine.last_sync();
-        let times = (0..2 * repeats + 1)
+        let times = (0..=2 * repeats)
             .map(|version| {
                 engine.sync(policy, version as u64).unwrap();
                 engine.last_sync().as_secs_f64() * 1e3

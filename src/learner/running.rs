@@ -25,7 +25,7 @@ use super::hooks::{Hooks, JudgedGroup};
 use super::metrics::{Seconds, StepMetrics};
 use super::model;
 use super::prompts::Prompter;
-use super::recipe::Recipe;
+use super::recipe::{Recipe, TrainRecipe};
 use super::score::{Scored, Scorer, accuracy_component};
 use super::shared_engine::SharedEngine;
 use super::step::Step;
@@ -144,27 +144,8 @@ impl<'a> Learner<'a> {
             let n = n_tasks - held_out.len();
             hooks.note(&format!("{n} held-out prompts are too long for the model and are left out"));
         }
-        let parameters = policy.parameters();
-        let train = &recipe.train;
-        let [beta1, beta2] = train.betas;
-        let mut optimizer = AdamW::new(
-            policy.weights.trained(),
-            AdamWOptions {
-                beta1,
-                beta2,
-                eps: train.eps,
-                weight_decay: train.weight_decay,
-                max_norm: (train.grad_clip > 0.0).then_some(train.grad_clip),
-            },
-        )?;
-        let mut reference = match objective.kl.needs_reference() {
-            // The base of an adapter is the policy it began as, for nothing.
-            true if recipe.model.lora.is_some() && objective.kl.refresh.every == 0 => {
-                Some(policy.without_adapter())
-            }
-            true => Some(policy.frozen_copy()?),
-            false => None,
-        };
+        let mut optimizer = optimizer(&recipe.train, &policy)?;
+        let mut reference = reference(recipe, &objective, &policy)?;
         let mut controllers = Controllers::new(&objective);
         let (mut latched, mut schedule_metrics) = (BTreeSet::new(), BTreeMap::new());
         let mut step = 0;
@@ -212,7 +193,7 @@ impl<'a> Learner<'a> {
             recipe,
             reference,
             optimizer,
-            gradients: Gradients::zeros(&parameters)?,
+            gradients: Gradients::zeros(&policy.parameters())?,
             engine,
             supply: collector.supply.state().clone(),
             collector: Some(collector),
@@ -485,4 +466,29 @@ impl<'a> Learner<'a> {
         };
         metrics
     }
+}
+
+/// The optimiser as the recipe sets it up, at its first step.
+fn optimizer(train: &TrainRecipe, policy: &Policy) -> Result<AdamW> {
+    let [beta1, beta2] = train.betas;
+    let options = AdamWOptions {
+        beta1,
+        beta2,
+        eps: train.eps,
+        weight_decay: train.weight_decay,
+        max_norm: (train.grad_clip > 0.0).then_some(train.grad_clip),
+    };
+    Ok(AdamW::new(policy.weights.trained(), options)?)
+}
+
+/// The policy that the objective keeps to, where it keeps to one.
+fn reference(recipe: &Recipe, objective: &Objective, policy: &Policy) -> Result<Option<Policy>> {
+    Ok(match objective.kl.needs_reference() {
+        // The base of an adapter is the policy it began as, for nothing.
+        true if recipe.model.lora.is_some() && objective.kl.refresh.every == 0 => {
+            Some(policy.without_adapter())
+        }
+        true => Some(policy.frozen_copy()?),
+        false => None,
+    })
 }

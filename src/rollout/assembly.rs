@@ -215,8 +215,9 @@ mod tests {
     }
 
     fn engine(policy: &Policy) -> NativeEngine {
-        let decode: Decode =
-            Arc::new(|tokens: &[u32]| tokens.iter().map(|token| format!("{token} ")).collect());
+        let decode: Decode = Arc::new(|tokens: &[u32]| {
+            tokens.iter().flat_map(|token| [token.to_string(), " ".to_owned()]).collect()
+        });
         NativeEngine::new(policy, decode, EngineLimits { max_batch: 7, ..EngineLimits::default() })
     }
 

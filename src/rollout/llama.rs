@@ -83,7 +83,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// What the thread is asked for.
 enum Job {
     Sync { policy: Box<Policy>, version: u64, reply: Sender<Result<Duration, RolloutError>> },
-    Sample { asked: Asked, reply: Sender<Reply> },
+    Sample { asked: Box<Asked>, reply: Sender<Reply> },
 }
 
 /// A request that owns what it asks for.
@@ -185,7 +185,7 @@ impl RolloutEngine for LlamaEngine {
             interrupted: Arc::default(),
         };
         let interrupted = Arc::clone(&asked.interrupted);
-        self.ask(Job::Sample { asked, reply })?;
+        self.ask(Job::Sample { asked: Box::new(asked), reply })?;
         loop {
             match replies.recv_timeout(LOOK) {
                 Ok(Reply::Group(group)) => on_group(group),

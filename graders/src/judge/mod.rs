@@ -178,7 +178,7 @@ impl GradeCompletion for Judge {
 impl Judge {
     fn decide(&self, completion: &Completion, open: Option<Unsure>) -> Result<Explanation, GradeError> {
         let (text, n_left_out, extraction) = match self.shown(completion) {
-            Shown::Verdict(verdict) => return Ok(Explanation::of(self.told(verdict, open))),
+            Shown::Verdict(verdict) => return Ok(Explanation::of(Self::told(verdict, open))),
             Shown::Text { text, n_left_out, extraction } => (text, n_left_out, extraction),
         };
         let material = Material {
@@ -193,7 +193,7 @@ impl Judge {
             let excerpt: String = found.text.chars().take(MAX_EXTRACTED_CHARS).collect();
             verdict = verdict.with("extracted", excerpt).with("extraction", found.step.as_str());
         }
-        let mut explanation = Explanation::of(self.told(verdict, open));
+        let mut explanation = Explanation::of(Self::told(verdict, open));
         explanation.extraction = extraction;
         explanation.reference =
             self.references.iter().map(|text| Side::new(text, Vec::new(), None)).collect();
@@ -203,7 +203,7 @@ impl Judge {
     }
 
     /// The verdict with who decided, and what the rules said where they were asked before.
-    fn told(&self, verdict: Verdict, open: Option<Unsure>) -> Verdict {
+    fn told(verdict: Verdict, open: Option<Unsure>) -> Verdict {
         let verdict = verdict.with("decided_by", "judge");
         match open {
             Some(open) => verdict.with("rules", open.name()),

@@ -4,6 +4,7 @@
 //! arXiv:2403.14720), and no text that a tokenizer takes for a token of its own, such as `<|im_start|>`. Characters
 //! that nobody sees are left out. What a text means to a reader is not changed.
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -26,7 +27,10 @@ impl Mark {
                 hash.update((text.len() as u64).to_le_bytes());
                 hash.update(text);
             }
-            let digits: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            let digits = hash.finalize().iter().take(8).fold(String::new(), |mut digits, byte| {
+                let _ = write!(digits, "{byte:02x}");
+                digits
+            });
             if texts.iter().all(|text| !text.contains(&digits)) {
                 return Self(digits);
             }
@@ -48,7 +52,7 @@ impl Mark {
             quoted.push_str(line);
             quoted.push('\n');
         }
-        quoted.push_str(&format!("[end {name} {}]", self.0));
+        let _ = write!(quoted, "[end {name} {}]", self.0);
         quoted
     }
 }
@@ -86,7 +90,7 @@ pub(super) fn plain(text: &str) -> String {
         match c {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                seen.push('\n')
+                seen.push('\n');
             }
             '\n' | '\t' => seen.push(c),
             c if c.is_control() => seen.push(' '),

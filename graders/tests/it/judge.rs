@@ -68,6 +68,7 @@ fn grade(grader: &Value, task: &Task, text: &str, model: &Arc<Scripted>) -> Resu
     grade_with(grader, task, &Completion::new(text), &model.resources())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "rows of `json!`")]
 fn equivalence(settings: Value) -> Value {
     let mut grader = json!({"type": "judge", "model": "m"});
     grader.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
@@ -240,7 +241,7 @@ fn gullible(rows: &Injections) -> Arc<Scripted> {
     let orders: Vec<String> = rows.row.iter().filter_map(|row| row.order.clone()).collect();
     Scripted::new(move |question, _| {
         let heard = Heard::of(question);
-        let all: String = question.messages.iter().map(|message| format!("{}\n", message.content)).collect();
+        let all: String = question.messages.iter().flat_map(|message| [&*message.content, "\n"]).collect();
         // Without rules nothing is a quotation.
         let has_rules = question.messages.iter().any(|message| message.role == graders::Role::System);
         let mut obeyed = as_read(if has_rules { &heard.outside } else { &all });

@@ -168,7 +168,7 @@ fn the_shape_is_in_the_metadata() {
     let raw = config(Family::Qwen3, true);
     let config = with(
         raw,
-        json!({ "head_dim": 16, "rms_norm_eps": 1e-5, "rope_parameters": {
+        &json!({ "head_dim": 16, "rms_norm_eps": 1e-5, "rope_parameters": {
         "rope_theta": 5e5, "rope_type": "linear", "factor": 4.0 } }),
     );
     let mut heard = Vec::new();

@@ -8,6 +8,7 @@ use super::{CHAT, COMPLETIONS, chatter, error, refused, serve, until_idle};
 use crate::server::{Options, Reply};
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "rows of data")]
 async fn each_field_that_cannot_be_is_named() {
     let server = serve(Limits::default(), || Ok(chatter::loaded(1000)), Options::default()).await;
     let user = json!([{"role": "user", "content": "a"}]);

@@ -39,6 +39,7 @@ async fn server(models: &Models, more: Value, options: Options) -> Server {
     Server::with(Options { opinions: settings(&judge, &at), ..options }).await
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "rows of `json!`")]
 fn judged(more: Value) -> Value {
     let mut grader = json!({"type": "judge", "model": "m"});
     grader.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
