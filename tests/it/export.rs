@@ -18,7 +18,7 @@ intermediate = 32
 layers = 1
 heads = 2
 kv_heads = 1
-max_positions = 128
+max_positions = 512
 
 [model.lora]
 rank = 2

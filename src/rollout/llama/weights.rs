@@ -137,6 +137,9 @@ fn exported(
     let folder = tempfile::tempdir()
         .map_err(|source| policy::PolicyError::file(Path::new("a folder for the model"), source))?;
     let path = folder.path().join("model.gguf");
-    export(policy, tokenizer, &ExportOptions { dtype, ..ExportOptions::default() }, &path, |_, _| {})?;
+    // The engine hands over tokens: how llama.cpp would cut a text does not matter.
+    let pre_tokenizer = Some("default".to_owned());
+    let options = ExportOptions { dtype, pre_tokenizer, ..ExportOptions::default() };
+    export(policy, tokenizer, &options, &path, |_, _| {})?;
     load(&path)
 }

@@ -101,7 +101,9 @@ async fn text_is_held_to_a_grammar() {
         let (text, ..) = told(&ask(&server, COMPLETIONS, &body).await).remove(0);
         assert!(text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()), "{text}");
     }
-    for (field, value) in [("grammar", json!("root ::= ")), ("guided_json", json!({"type": "nothing"}))] {
+    for (field, value) in
+        [("grammar", json!("root ::= nowhere")), ("guided_json", json!({"type": "nothing"}))]
+    {
         let body = json!({"prompt": "a", field: value}).to_string();
         let (_, param, code, _) = refused(&server, COMPLETIONS, body).await;
         assert_eq!((param.as_str(), code.as_str()), (field, "invalid_value"));
