@@ -71,7 +71,8 @@ def test_rewards_over_its_own_wire(server):
     assert [one["extra_logs"]["format"] for one in found] == [[1.0], [0.0], [0.0], [0.0]]
     # Several servers, and a label as data sets have it.
     both = [f"{server}/get_reward?rubric=math&on_infra_failure=-1"] * 2
-    assert [one["reward"] for one in executed(texts, label="\\frac{2}{4}", where=both)] == [[1.0], [1.0], [0.0], [0.0]]
+    found = executed(texts, label="\\frac{2}{4}", where=both)
+    assert [one["reward"] for one in found] == [[1.0], [1.0], [0.0], [0.0]]
 
 
 def test_a_null_is_no_reward(faulty, monkeypatch, caplog):
