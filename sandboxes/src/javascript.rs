@@ -58,7 +58,7 @@ pub(crate) const KIND: Kind = Kind {
     languages: &[Language::JavaScript],
     manifest: include_str!("../javascript/manifest.toml"),
     sources: snapshot::SOURCES,
-    revision: 1,
+    revision: 2,
     build: snapshot::build,
     trials: &[(Language::JavaScript, "console.log(1)")],
     open,

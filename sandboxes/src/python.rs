@@ -11,6 +11,7 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ pub(crate) const KIND: Kind = Kind {
     languages: &[Language::Python],
     manifest: include_str!("../python/manifest.toml"),
     sources: snapshot::SOURCES,
-    revision: 2,
+    revision: 3,
     build: snapshot::build,
     trials: &[(Language::Python, "print(1)")],
     open,

@@ -13,7 +13,7 @@ use super::{host, layout};
 use crate::Limits;
 use crate::guests::{InstallError, Workshop};
 use crate::link;
-use crate::machine::{Budget, Machine, MachineError, Prepared, Running, Stopped};
+use crate::machine::{Budget, Machine, MachineError, Prepared, Running, Stopped, falling_sizes, fill_holes};
 use crate::wasi::{Tree, World, WorldConfig};
 
 const PACKAGE: &str = "quickjs-wasi";
@@ -214,6 +214,7 @@ fn prepare(running: &mut Running) -> Result<(Entries, i32), Stopped> {
     let entries = Entries::find(&mut engine, object, transfer.address)?;
     register_modules(&mut engine, &entries)?;
     engine.running.call::<(), ()>("qjs_run_gc", ())?;
+    fill_holes(engine.running, "wasm_malloc", "wasm_free", falling_sizes())?;
     Ok((entries, stack_pointer))
 }
 

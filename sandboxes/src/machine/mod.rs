@@ -8,6 +8,7 @@
 //! host for a moment, which is how a run that outlives the wall clock is stopped.
 
 mod error;
+mod heap;
 mod running;
 mod slots;
 
@@ -25,6 +26,7 @@ use wasmtime::{
 };
 
 pub use self::error::MachineError;
+pub(crate) use self::heap::{falling_sizes, fill_holes, joined, note_written};
 pub(crate) use self::running::{Budget, Running, State, Stopped};
 pub(crate) use self::slots::{Slot, Slots};
 use crate::wasi::{self, World};

@@ -217,6 +217,10 @@ impl Running {
         self.memory.data(&self.store)
     }
 
+    pub(super) fn memory_mut(&mut self) -> &mut [u8] {
+        self.memory.data_mut(&mut self.store)
+    }
+
     /// The value of an exported global of type i32.
     pub(crate) fn global(&mut self, name: &str) -> Option<i32> {
         self.instance.get_global(&mut self.store, name)?.get(&mut self.store).i32()

@@ -97,7 +97,8 @@ impl Session {
         })
         .map_err(failed)?;
         world.set_channel(Box::new(post.clone()));
-        let running = machine.start(&interpreter.prepared, world, budget).map_err(failed)?;
+        let mut running = machine.start(&interpreter.prepared, world, budget).map_err(failed)?;
+        running.touch(&interpreter.written);
         Ok(Self { running, post, entry_point: job.entry_point })
     }
 
@@ -105,6 +106,11 @@ impl Session {
     /// stopped.
     pub(super) fn enter(&mut self, function: u32) -> Result<bool, Stopped> {
         self.running.call::<u32, u32>("PyObject_CallNoArgs", function).map(|object| object != 0)
+    }
+
+    /// The instance's memory.
+    pub(super) fn memory(&self) -> &[u8] {
+        self.running.memory()
     }
 
     /// Gives the instance something else to do.

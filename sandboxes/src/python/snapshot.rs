@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::written;
 use crate::Limits;
 use crate::guests::{InstallError, Workshop};
 use crate::link::{self, INITIALIZE, STACK_POINTER};
-use crate::machine::{Budget, Machine, MachineError, Prepared, Running, Stopped};
+use crate::machine::{Budget, Machine, MachineError, Prepared, Running, Stopped, falling_sizes, fill_holes};
 use crate::wasi::{Tree, World, WorldConfig};
 
 /// The package of the interpreter.
@@ -34,8 +35,17 @@ const LIBRARIES: [&str; 6] = [
 const STACK_BYTES: u32 = 32 << 20;
 
 /// The C functions that the host calls.
-const EXPORTS: [&str; 6] =
-    ["malloc", "free", "setenv", "Py_InitializeEx", "PyRun_SimpleStringFlags", "PyObject_CallNoArgs"];
+const EXPORTS: [&str; 9] = [
+    "malloc",
+    "free",
+    "setenv",
+    "Py_InitializeEx",
+    "PyRun_SimpleStringFlags",
+    "PyObject_CallNoArgs",
+    "PyGC_Collect",
+    "PyObject_Malloc",
+    "PyObject_Free",
+];
 
 /// Where the interpreter believes itself to be installed, and its library below that.
 const HOME: &str = "/usr/local";
@@ -69,8 +79,8 @@ const LEFT_OUT: [&str; 12] = [
 /// The most bytes of the unpacked library.
 const MAX_LIBRARY_BYTES: u64 = 256 << 20;
 
-/// The script that prepares the interpreter.
-const BOOT: &str = include_str!("../../python/boot.py");
+/// The scripts that prepare the interpreter, one after the other.
+const BOOT: [&str; 2] = [include_str!("../../python/imports.py"), include_str!("../../python/boot.py")];
 
 /// Our own modules, beside those of the standard library.
 const MODULES: [(&str, &str); 26] = [
@@ -105,8 +115,10 @@ const MODULES: [(&str, &str); 26] = [
 /// Everything of ours that goes into the snapshot.
 pub(super) const SOURCES: &[&str] = &sources();
 
-const fn sources() -> [&'static str; MODULES.len() + 1] {
-    let mut sources = [BOOT; MODULES.len() + 1];
+const fn sources() -> [&'static str; MODULES.len() + 3] {
+    let mut sources = [written::PROGRAM; MODULES.len() + 3];
+    sources[MODULES.len()] = BOOT[0];
+    sources[MODULES.len() + 1] = BOOT[1];
     let mut index = 0;
     while index < MODULES.len() {
         sources[index] = MODULES[index].1;
@@ -119,6 +131,7 @@ const fn sources() -> [&'static str; MODULES.len() + 1] {
 const CODE_FILE: &str = "python.cwasm";
 const LIBRARY_FILE: &str = "library.tar.zst";
 const ENTRIES_FILE: &str = "entries.json";
+const WRITTEN_FILE: &str = "written.json";
 
 /// Where the boot script leaves the addresses of all objects.
 const ADDRESSES_FILE: &str = "/tmp/addresses";
@@ -137,6 +150,8 @@ pub(super) struct Interpreter {
     pub(super) prepared: Prepared,
     pub(super) tree: Arc<Tree>,
     pub(super) entries: Entries,
+    /// Runs of pages that nearly every program writes to.
+    pub(super) written: Vec<(u32, u32)>,
 }
 
 impl Interpreter {
@@ -149,11 +164,13 @@ impl Interpreter {
             |file: &str| std::fs::read(folder.join(file)).map_err(|error| fault(file, error.to_string()));
         let entries = serde_json::from_slice(&read(ENTRIES_FILE)?)
             .map_err(|error| fault(ENTRIES_FILE, error.to_string()))?;
+        let written = serde_json::from_slice(&read(WRITTEN_FILE)?)
+            .map_err(|error| fault(WRITTEN_FILE, error.to_string()))?;
         let library = zstd::decode_all(read(LIBRARY_FILE)?.as_slice())
             .map_err(|error| fault(LIBRARY_FILE, error.to_string()))?;
         let files = unpack(&library).map_err(|error| fault(LIBRARY_FILE, error.to_string()))?;
         let tree = Tree::new(files).map_err(|error| fault(LIBRARY_FILE, error.to_string()))?;
-        Ok(Self { prepared, tree: Arc::new(tree), entries })
+        Ok(Self { prepared, tree: Arc::new(tree), entries, written })
     }
 }
 
@@ -172,10 +189,18 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     (workshop.progress)("compiling the snapshot");
     let code = workshop.machine.compile(&wasm)?;
     let entries = serde_json::to_vec(&entries).map_err(build_error)?;
+    let nothing = serde_json::to_vec::<[(u32, u32)]>(&[]).map_err(build_error)?;
     let library = zstd::encode_all(pack(files).map_err(build_error)?.as_slice(), 9).map_err(build_error)?;
-    for (name, content) in [(CODE_FILE, code), (ENTRIES_FILE, entries), (LIBRARY_FILE, library)] {
+    let files =
+        [(CODE_FILE, code), (ENTRIES_FILE, entries), (LIBRARY_FILE, library), (WRITTEN_FILE, nothing)];
+    for (name, content) in files {
         crate::package::write_whole(&workshop.folder.join(name), &content)?;
     }
+    (workshop.progress)("watching what it writes to");
+    let interpreter = Interpreter::open(workshop.machine, workshop.folder)?;
+    let written = written::watch(workshop.machine, &interpreter, &memory)?;
+    let written = serde_json::to_vec(&written).map_err(build_error)?;
+    crate::package::write_whole(&workshop.folder.join(WRITTEN_FILE), &written)?;
     Ok(())
 }
 
@@ -331,10 +356,24 @@ fn run_boot(running: &mut Running) -> Result<i32, Stopped> {
         running.call::<u32, ()>("free", value)?;
     }
     running.call::<i32, ()>("Py_InitializeEx", 0)?;
-    let script = place(running, BOOT)?;
-    let code = running.call::<(u32, u32), i32>("PyRun_SimpleStringFlags", (script, 0))?;
-    running.call::<u32, ()>("free", script)?;
-    Ok(code)
+    for script in BOOT {
+        let script = place(running, script)?;
+        let code = running.call::<(u32, u32), i32>("PyRun_SimpleStringFlags", (script, 0))?;
+        if code != 0 {
+            return Ok(code);
+        }
+        running.call::<u32, ()>("free", script)?;
+        // Objects that wait in free lists to be used again are holes too.
+        running.call::<(), i32>("PyGC_Collect", ())?;
+        fill_holes(running, "malloc", "free", falling_sizes())?;
+        fill_holes(running, "PyObject_Malloc", "PyObject_Free", object_sizes())?;
+    }
+    Ok(0)
+}
+
+/// The sizes that CPython's own allocator knows (`obmalloc.h`, on a machine of 32 bits).
+fn object_sizes() -> impl Iterator<Item = u32> {
+    (1..=64).rev().map(|units| units * 8)
 }
 
 /// Writes a C string into the interpreter's memory.
