@@ -204,6 +204,7 @@ const DEFAULT_MAX_CONNECTIONS: usize = 4096;
 const DEFAULT_MAX_DEADLINE_MS: u64 = 120_000;
 const DEFAULT_DRAIN_TIMEOUT_MS: u64 = 120_000;
 const DEFAULT_MODEL_BATCH: usize = 32;
+const DEFAULT_MODEL_CONTEXT: usize = 32_768;
 const DEFAULT_MODEL_QUEUE: usize = 1024;
 const DEFAULT_MODEL_DEADLINE_MS: u64 = 600_000;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -355,6 +356,7 @@ impl ServeSettings {
             n_gpu_layers: self.model_gpu_layers,
             max_batch: within("model-batch", self.model_batch)?.unwrap_or(DEFAULT_MODEL_BATCH),
             context: within("model-context", self.model_context)?,
+            default_context: DEFAULT_MODEL_CONTEXT,
             cache_tokens: within("model-cache-tokens", self.model_cache_tokens)?,
             limits: serving::Limits { max_open, max_deadline: Duration::from_millis(deadline) },
         }))

@@ -5,9 +5,9 @@ use graders::{Answer, LanguageModel, ModelError, Question, Read, Role, TokenLogp
 use serde_json::{Map, Value, json};
 
 use super::settings::{Constrain, JudgeSettings};
-use super::{failure, wait};
-use crate::remote::Client;
+use super::{failure, one_of, wait};
 use crate::remote::openai::{CHAT, ChatChoice, ChatReply, ChatRequest, Message, SamplingFields};
+use crate::remote::{Client, Settings};
 
 /// A language model behind an OpenAI-compatible server.
 #[derive(Debug)]
@@ -17,12 +17,12 @@ pub struct RemoteJudge {
 }
 
 impl RemoteJudge {
-    /// The model that `settings` describe. Nothing is sent yet.
+    /// The model that `settings` describe, at its place. Nothing is sent yet.
     ///
     /// # Errors
     /// When they cannot be used, in words.
-    pub fn new(settings: &JudgeSettings) -> Result<Self, String> {
-        let client = Client::new(settings.remote()?).map_err(|error| error.to_string())?;
+    pub(super) fn new(settings: &JudgeSettings, place: Settings) -> Result<Self, String> {
+        let client = Client::new(place).map_err(|error| error.to_string())?;
         Ok(Self { settings: settings.clone(), client })
     }
 
@@ -65,10 +65,7 @@ fn constrain(how: Constrain, answers: &[String], fields: &mut Map<String, Value>
         Constrain::StructuredOutputs => ("structured_outputs", json!({"choice": answers})),
         Constrain::GuidedChoice => ("guided_choice", json!(answers)),
         Constrain::Regex => ("regex", json!(format!("({})", answers.join("|")))),
-        Constrain::Grammar => {
-            let quoted: Vec<String> = answers.iter().map(|answer| format!("\"{answer}\"")).collect();
-            ("grammar", json!(format!("root ::= {}", quoted.join(" | "))))
-        }
+        Constrain::Grammar => ("grammar", json!(one_of(answers))),
     };
     fields.insert(field.to_owned(), value);
 }
@@ -119,11 +116,20 @@ fn answer(reply: ChatReply) -> Result<Answer, ModelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::opinion::settings::Place;
+
+    fn new(settings: Value) -> Result<RemoteJudge, String> {
+        let settings: JudgeSettings = serde_json::from_value(settings).unwrap();
+        match settings.place()? {
+            Place::There(place) => RemoteJudge::new(&settings, place),
+            Place::Here(_) => Err("it is here".to_owned()),
+        }
+    }
 
     fn judge(constrain: Constrain) -> RemoteJudge {
         let settings = json!({"url": "http://127.0.0.1:9", "model": "m", "constrain": constrain,
                               "extra": {"chat_template_kwargs": {"enable_thinking": false}}});
-        RemoteJudge::new(&serde_json::from_value(settings).unwrap()).unwrap()
+        new(settings).unwrap()
     }
 
     fn question(read: Read) -> Question {
@@ -182,10 +188,14 @@ mod tests {
             ("model", json!(""), "model"),
             ("url", json!("ftp://a"), "http"),
             ("extra", json!({"messages": []}), "messages"),
+            ("device", json!("cpu"), "device"),
+            ("gpu_layers", json!(3), "gpu_layers"),
+            ("cache_tokens", json!(3), "cache_tokens"),
+            ("path", json!("judge.gguf"), "url"),
         ] {
             let mut settings = json!({"url": "http://127.0.0.1:9", "model": "m"});
             settings[field] = value;
-            let error = RemoteJudge::new(&serde_json::from_value(settings).unwrap()).unwrap_err();
+            let error = new(settings).unwrap_err();
             assert!(error.contains(word), "{error}");
         }
     }

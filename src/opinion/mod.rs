@@ -1,11 +1,12 @@
-//! Models whose opinion graders ask: language models that judge (`[judges.NAME]`) and reward models
-//! (`[reward_models.NAME]`), reached over HTTP.
+//! Models whose opinion graders ask: language models that judge (`[judges.NAME]`), over HTTP or in this process, and
+//! reward models (`[reward_models.NAME]`) over HTTP.
 //!
 //! What they are asked, and what becomes of their answers, is decided by the graders. A model that fails gives an
 //! error, never a verdict.
 
 mod batches;
 mod judge;
+mod local;
 mod rewards;
 mod settings;
 
@@ -19,7 +20,9 @@ use crate::judge::patience;
 use crate::remote::{self, RemoteError, RemoteErrorKind};
 
 pub use self::judge::RemoteJudge;
+pub use self::local::LocalJudge;
 pub use self::rewards::RemoteRewards;
+use self::settings::Place;
 pub use self::settings::{Constrain, JudgeSettings, OpinionSettings, RewardModelSettings};
 
 /// Why models cannot be asked as the configuration says.
@@ -35,17 +38,20 @@ pub struct OpinionFault {
 }
 
 impl OpinionSettings {
-    /// Puts the models among what graders may use. Nothing is sent yet.
+    /// Puts the models among what graders may use. Those of this process are loaded; to others nothing is sent yet.
     ///
     /// # Errors
-    /// Names the model whose settings cannot be used.
+    /// Names the model whose settings cannot be used, or which cannot be loaded.
     pub fn add_to(&self, resources: Resources) -> Result<Resources, OpinionFault> {
         let mut language_models: BTreeMap<String, Arc<dyn LanguageModel>> = resources.language_models;
         let mut reward_models: BTreeMap<String, Arc<dyn RewardModel>> = resources.reward_models;
         for (name, settings) in &self.judges {
             let fault = |message| OpinionFault { section: "judges", name: name.clone(), message };
-            let model = RemoteJudge::new(settings).map_err(fault)?;
-            language_models.insert(name.clone(), Arc::new(model));
+            let model: Arc<dyn LanguageModel> = match settings.place().map_err(fault)? {
+                Place::There(place) => Arc::new(RemoteJudge::new(settings, place).map_err(fault)?),
+                Place::Here(place) => Arc::new(LocalJudge::load(settings, place).map_err(fault)?),
+            };
+            language_models.insert(name.clone(), model);
         }
         for (name, settings) in &self.reward_models {
             let fault = |message| OpinionFault { section: "reward_models", name: name.clone(), message };
@@ -76,6 +82,12 @@ fn wait<T: Send + 'static>(
     let panicked =
         || Err(ModelError::Unavailable("the call panicked, which is a fault of this program".to_owned()));
     waited.unwrap_or_else(panicked)
+}
+
+/// The grammar, in GBNF, of a text that is one of `answers`.
+fn one_of(answers: &[String]) -> String {
+    let quoted: Vec<String> = answers.iter().map(|answer| format!("\"{answer}\"")).collect();
+    format!("root ::= {}", quoted.join(" | "))
 }
 
 /// A call that failed, as graders see it.

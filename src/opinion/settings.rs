@@ -1,4 +1,6 @@
 //! `[judges.NAME]` and `[reward_models.NAME]`: where models are, and how patient one is with them.
+//!
+//! A judge is behind HTTP (`url`) or in this process (`path`). What only one of the two has is refused for the other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::remote::{BreakerSettings, Service, Settings};
+use crate::serving::{Limits, ModelSettings};
 
 /// The models that graders may ask, by their names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,17 +23,21 @@ pub struct OpinionSettings {
     pub reward_models: BTreeMap<String, RewardModelSettings>,
 }
 
-/// A language model behind an OpenAI-compatible server.
+/// A language model behind an OpenAI-compatible server, or in this process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JudgeSettings {
     /// Where it is: one address or several that answer alike.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// One address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Its name there.
+    /// A model to run in this process: a GGUF file, a folder in Hugging Face's layout, or a name on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its name at the server; in this process what verdicts call it, or the end of `path`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
     /// Which state of the model answers; another one has other verdicts in the cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +78,30 @@ pub struct JudgeSettings {
     /// Further fields of the request, as the server wants them, such as `chat_template_kwargs`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+    /// In this process: the device of a folder's tensors, as `run.device` of a recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// In this process: layers of a GGUF model that are computed on the GPU; all where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_layers: Option<u32>,
+    /// In this process: votes that are decoded at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// In this process: tokens of a question and its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<usize>,
+    /// In this process: tokens that questions and answers have room for together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_tokens: Option<usize>,
+}
+
+/// Where a judge is.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// Behind HTTP.
+    There(Settings),
+    /// In this process.
+    Here(ModelSettings),
 }
 
 /// How a server is told to hold the model to a verdict: the request's field.
@@ -240,16 +271,82 @@ fn within(name: &str, value: u64, low: u64, high: u64) -> Result<(), String> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(format!("`{name}` is from {low} to {high}")) }
 }
 
+/// Votes that are decoded at a time where nothing is said.
+const LOCAL_BATCH: usize = 32;
+/// Tokens of a question and its answer where nothing is said: what is quoted is cut at 8,000 characters.
+const LOCAL_CONTEXT: usize = 8192;
+/// More tokens than any model's context.
+const MAX_TOKENS: u64 = 1 << 30;
+
 impl JudgeSettings {
-    /// How its server is reached.
+    /// Where it is, and how it is reached or loaded.
     ///
     /// # Errors
-    /// Says which setting is out of range.
-    pub(super) fn remote(&self) -> Result<Settings, String> {
+    /// Says which setting is out of range, or does not belong to where the model is.
+    pub(super) fn place(&self) -> Result<Place, String> {
         within("max_tokens", u64::from(self.max_tokens), 1, 1 << 20)?;
         within("top_logprobs", u64::from(self.top_logprobs), 1, 100)?;
         if !(0.0..=10.0).contains(&self.temperature) {
             return Err("`temperature` is from 0 to 10".to_owned());
+        }
+        match &self.path {
+            Some(path) => self.here(path).map(Place::Here),
+            None => self.there().map(Place::There),
+        }
+    }
+
+    /// How long a vote may take with all its tries.
+    pub(super) const fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    fn here(&self, path: &str) -> Result<ModelSettings, String> {
+        let strangers = [
+            ("url", self.url.is_some()),
+            ("urls", !self.urls.is_empty()),
+            ("api_key_env", self.api_key_env.is_some()),
+            ("concurrency", self.concurrency != judge_concurrency()),
+            ("timeout_ms", self.timeout_ms != timeout_ms()),
+            ("retries", self.retries != retries()),
+            ("breaker_failures", self.breaker_failures != breaker_failures()),
+            ("breaker_rest_ms", self.breaker_rest_ms != breaker_rest_ms()),
+            ("constrain", self.constrain != Constrain::None),
+            ("extra", !self.extra.is_empty()),
+        ];
+        if let Some((field, _)) = strangers.iter().find(|(_, is_set)| *is_set) {
+            return Err(format!("`{field}` is of models behind HTTP, and `path` says that this one is here"));
+        }
+        within("deadline_ms", self.deadline_ms, 1, MAX_MS)?;
+        let batch = self.batch.unwrap_or(LOCAL_BATCH);
+        within("batch", batch as u64, 1, MAX_COUNT)?;
+        for (name, value) in [("context", self.context), ("cache_tokens", self.cache_tokens)] {
+            within(name, value.unwrap_or(LOCAL_CONTEXT) as u64, 1, MAX_TOKENS)?;
+        }
+        let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+        let name = if self.model.is_empty() { last } else { &self.model };
+        Ok(ModelSettings {
+            source: path.to_owned(),
+            name: name.to_owned(),
+            device: self.device.clone().unwrap_or_else(|| "cpu".to_owned()),
+            n_gpu_layers: self.gpu_layers,
+            max_batch: batch,
+            context: self.context,
+            default_context: LOCAL_CONTEXT,
+            cache_tokens: self.cache_tokens,
+            limits: Limits { max_deadline: self.deadline(), ..Limits::default() },
+        })
+    }
+
+    fn there(&self) -> Result<Settings, String> {
+        let strangers = [
+            ("device", self.device.is_some()),
+            ("gpu_layers", self.gpu_layers.is_some()),
+            ("batch", self.batch.is_some()),
+            ("context", self.context.is_some()),
+            ("cache_tokens", self.cache_tokens.is_some()),
+        ];
+        if let Some((field, _)) = strangers.iter().find(|(_, is_set)| *is_set) {
+            return Err(format!("`{field}` is of a model in this process, which has a `path` and no `url`"));
         }
         if self.model.is_empty() {
             return Err("`model` is the model's name at its server".to_owned());

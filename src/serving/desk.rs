@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
 
+use metrics::{Counter, Histogram};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -129,6 +130,32 @@ pub(super) struct FrontDesk {
     pub(super) n_taken: u64,
     /// Calls until it is looked who of those that wait has gone.
     n_until_sweep: usize,
+    meters: Meters,
+}
+
+/// What is counted, under the model's name.
+struct Meters {
+    prompt: Counter,
+    completion: Counter,
+    stop: Counter,
+    length: Counter,
+    cancelled: Counter,
+    first_token: Histogram,
+}
+
+impl Meters {
+    fn new(model: &str) -> Self {
+        let tokens = |kind: &'static str| metrics::counter!("gavel_model_tokens_total", "model" => model.to_owned(), "kind" => kind);
+        let sequences = |finish: &'static str| metrics::counter!("gavel_model_sequences_total", "model" => model.to_owned(), "finish" => finish);
+        Self {
+            prompt: tokens("prompt"),
+            completion: tokens("completion"),
+            stop: sequences("stop"),
+            length: sequences("length"),
+            cancelled: sequences("cancelled"),
+            first_token: metrics::histogram!("gavel_model_first_token_seconds", "model" => model.to_owned()),
+        }
+    }
 }
 
 /// How often it is looked, while there is no room for the next one, who of those that wait has gone.
@@ -136,6 +163,7 @@ const SWEEP_EVERY: usize = 256;
 
 impl FrontDesk {
     pub(super) fn new(
+        model: &str,
         words: Arc<dyn Words>,
         messages: Receiver<Message>,
         n_running: Arc<AtomicUsize>,
@@ -152,6 +180,7 @@ impl FrontDesk {
             is_over: false,
             n_taken: 0,
             n_until_sweep: SWEEP_EVERY,
+            meters: Meters::new(model),
         }
     }
 
@@ -231,8 +260,8 @@ impl FrontDesk {
     /// A sequence is over.
     fn end(&mut self, place: Place, text: String, finish: Finish) {
         let Some(open) = self.open.get_mut(&place.ask) else { return };
-        let name = if finish == Finish::Length { "length" } else { "stop" };
-        metrics::counter!("gavel_model_sequences_total", "finish" => name).increment(1);
+        let meters = &self.meters;
+        if finish == Finish::Length { &meters.length } else { &meters.stop }.increment(1);
         let what = Happening::Ended { text, finish };
         // The caller may have left.
         let _ = open.sink.send(Event::Of { ask: open.number, index: place.index, what });
@@ -249,7 +278,7 @@ impl FrontDesk {
     fn close(&mut self, id: usize) {
         if let Some(open) = self.open.remove(&id) {
             let n = open.sequences.iter().flatten().count();
-            metrics::counter!("gavel_model_sequences_total", "finish" => "cancelled").increment(n as u64);
+            self.meters.cancelled.increment(n as u64);
             self.n_running.fetch_sub(n, Ordering::Relaxed);
         }
     }
@@ -305,12 +334,10 @@ impl Desk for FrontDesk {
         }
         if !open.has_begun {
             open.has_begun = true;
-            metrics::histogram!("gavel_model_first_token_seconds")
-                .record(open.arrived.elapsed().as_secs_f64());
-            metrics::counter!("gavel_model_tokens_total", "kind" => "prompt")
-                .increment(open.ask.prompt.len() as u64);
+            self.meters.first_token.record(open.arrived.elapsed().as_secs_f64());
+            self.meters.prompt.increment(open.ask.prompt.len() as u64);
         }
-        metrics::counter!("gavel_model_tokens_total", "kind" => "completion").increment(1);
+        self.meters.completion.increment(1);
         let Some(Some(saying)) = open.sequences.get_mut(place.index) else { return false };
         saying.n_tokens += 1;
         let draw = &open.ask.draw;

@@ -9,7 +9,6 @@ use policy::chat::{ChatTemplate, Message};
 use policy::decode::{self, Constraint, EngineLimits};
 
 use super::feed::Feed;
-use super::source::{DEFAULT_CONTEXT, DEFAULT_CONTEXTS};
 use super::{Card, Desk, Engine, Grammar, GrammarKind, Loaded, ModelSettings, Refusal, Turn, Words};
 use crate::rollout::LlamaLogits;
 
@@ -22,23 +21,13 @@ const MAX_BATCH: usize = ContextOptions::MAX_SEQUENCES as usize / 2;
 pub(super) fn load(settings: &ModelSettings) -> Result<Loaded, String> {
     if settings.max_batch > MAX_BATCH {
         return Err(format!(
-            "--model-batch is {}; llama.cpp decodes at most {MAX_BATCH} at a time",
+            "llama.cpp decodes at most {MAX_BATCH} sequences at a time, and {} are asked for",
             settings.max_batch
         ));
     }
     let options = ModelOptions { gpu_layers: settings.n_gpu_layers, ..ModelOptions::default() };
     let model = Model::load(Path::new(&settings.source), &options).map_err(|error| error.to_string())?;
-    let own = model.context_length();
-    if settings.context.is_some_and(|asked| asked > own) {
-        return Err(format!("the model's context has {own} tokens, --model-context asks for more"));
-    }
-    let context = settings.context.unwrap_or(DEFAULT_CONTEXT).min(own);
-    let cache_tokens = settings.cache_tokens.unwrap_or(context.saturating_mul(DEFAULT_CONTEXTS));
-    if cache_tokens < context {
-        return Err(format!(
-            "--model-cache-tokens is {cache_tokens}, less than the context of {context} tokens; lower --model-context"
-        ));
-    }
+    let (context, cache_tokens) = settings.room(model.context_length())?;
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let options = ContextOptions {

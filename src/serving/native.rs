@@ -8,7 +8,6 @@ use policy::decode::{self, EngineLimits};
 use policy::tokenizer::Tokenizer;
 
 use super::feed::Feed;
-use super::source::{DEFAULT_CONTEXT, DEFAULT_CONTEXTS};
 use super::{Card, Desk, Engine, Grammar, Loaded, ModelSettings, Refusal, Turn, Words};
 
 /// Tokens of a prompt that are computed at once. Those who are being decoded wait meanwhile.
@@ -37,17 +36,7 @@ fn serve(policy: Policy, tokenizer: Tokenizer, settings: &ModelSettings) -> Resu
             config.vocab_size
         ));
     }
-    let own = config.max_position_embeddings;
-    let context = settings.context.unwrap_or(DEFAULT_CONTEXT).min(own);
-    if settings.context.is_some_and(|asked| asked > own) {
-        return Err(format!("the model's context has {own} tokens, --model-context asks for more"));
-    }
-    let cache_tokens = settings.cache_tokens.unwrap_or(context.saturating_mul(DEFAULT_CONTEXTS));
-    if cache_tokens < context {
-        return Err(format!(
-            "--model-cache-tokens is {cache_tokens}, less than the context of {context} tokens; lower --model-context"
-        ));
-    }
+    let (context, cache_tokens) = settings.room(config.max_position_embeddings)?;
     let card = Card {
         context,
         vocabulary: config.vocab_size,

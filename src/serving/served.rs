@@ -123,6 +123,7 @@ impl Served {
             state: Arc::default(),
             broken: Arc::default(),
         };
+        let name = served.name.clone();
         let (state, broken) = (Arc::clone(&served.state), Arc::clone(&served.broken));
         let (n_running, cut) = (Arc::clone(&served.n_running), Arc::clone(&served.cut));
         std::thread::Builder::new().name("model".to_owned()).spawn(move || {
@@ -136,7 +137,7 @@ impl Served {
             let ready = state.get_or_init(|| ready);
             on_loaded(ready.as_ref().map_err(String::as_str));
             if let (Some(engine), Some(words)) = (engine, words) {
-                decode(engine, FrontDesk::new(words, receiver, n_running, cut), &broken);
+                decode(engine, FrontDesk::new(&name, words, receiver, n_running, cut), &name, &broken);
             } else {
                 turn_away(&receiver);
             }
@@ -214,7 +215,7 @@ impl Served {
 const MAX_IN_VAIN: usize = 3;
 
 /// Decodes until there is nothing more to do.
-fn decode(mut engine: Box<dyn Engine>, mut desk: FrontDesk, broken: &OnceLock<String>) {
+fn decode(mut engine: Box<dyn Engine>, mut desk: FrontDesk, name: &str, broken: &OnceLock<String>) {
     let mut n_in_vain = 0;
     loop {
         desk.n_taken = 0;
@@ -225,8 +226,8 @@ fn decode(mut engine: Box<dyn Engine>, mut desk: FrontDesk, broken: &OnceLock<St
             Ok(Err(message)) => message,
             Err(_) => "the engine panicked; this is a fault of ours".to_owned(),
         };
-        tracing::error!(error = message, "the model failed");
-        metrics::counter!("gavel_model_failures_total").increment(1);
+        tracing::error!(model = name, error = message, "the model failed");
+        metrics::counter!("gavel_model_failures_total", "model" => name.to_owned()).increment(1);
         let failure = Failure::Broken(message.clone());
         n_in_vain = if desk.n_taken == 0 { n_in_vain + 1 } else { 0 };
         if n_in_vain == MAX_IN_VAIN {

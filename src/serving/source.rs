@@ -4,13 +4,9 @@ use std::path::Path;
 
 use super::{Limits, Loaded};
 
-/// The context where a model's own is longer and nobody asked for it: its cache would take more memory than most
-/// machines have.
-#[cfg_attr(not(feature = "learner"), expect(dead_code, reason = "only engines ask"))]
-pub(super) const DEFAULT_CONTEXT: usize = 32_768;
 /// Whole contexts that the cache has room for where nothing is said.
-#[cfg_attr(not(feature = "learner"), expect(dead_code, reason = "only engines ask"))]
-pub(super) const DEFAULT_CONTEXTS: usize = 4;
+#[cfg(feature = "learner")]
+const DEFAULT_CONTEXTS: usize = 4;
 
 /// Which model is served, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +23,32 @@ pub struct ModelSettings {
     pub max_batch: usize,
     /// Tokens of a prompt and its continuation; the model's own context at the most.
     pub context: Option<usize>,
+    /// The context where nobody asked for one and the model's own is longer: the cache of a whole one would take more
+    /// memory than most machines have.
+    pub default_context: usize,
     /// Tokens that prompts and continuations have room for together.
     pub cache_tokens: Option<usize>,
     /// What may wait, and how long.
     pub limits: Limits,
+}
+
+#[cfg(feature = "learner")]
+impl ModelSettings {
+    /// Tokens of a context and of the cache, for a model whose own context has `own` tokens.
+    pub(super) fn room(&self, own: usize) -> Result<(usize, usize), String> {
+        if let Some(asked) = self.context.filter(|asked| *asked > own) {
+            return Err(format!("the model's context has {own} tokens, and {asked} are asked for"));
+        }
+        let context = self.context.unwrap_or(self.default_context).min(own);
+        let cache = self.cache_tokens.unwrap_or(context.saturating_mul(DEFAULT_CONTEXTS));
+        if cache < context {
+            return Err(format!(
+                "the cache is to have room for {cache} tokens, less than the context of {context}; ask for more room \
+                 or a shorter context"
+            ));
+        }
+        Ok((context, cache))
+    }
 }
 
 /// Why a model cannot be served.

@@ -19,6 +19,7 @@ fn settings(source: String) -> ModelSettings {
         n_gpu_layers: None,
         max_batch: 8,
         context: None,
+        default_context: 32_768,
         cache_tokens: None,
         limits: Limits::default(),
     }

@@ -22,7 +22,7 @@ const COMPLETIONS: &str = "/v1/completions";
 const CHAT: &str = "/v1/chat/completions";
 
 /// A server with this model; gives back when the model is loaded.
-async fn serve(
+pub(crate) async fn serve(
     limits: Limits,
     load: impl FnOnce() -> Result<Loaded, String> + Send + 'static,
     options: Options,

@@ -43,6 +43,7 @@ async fn serving() -> (Server, Policy, Tokenizer) {
         n_gpu_layers: None,
         max_batch: 8,
         context: None,
+        default_context: 32_768,
         cache_tokens: None,
         limits: Limits::default(),
     };

@@ -1,6 +1,8 @@
 //! Models that judge, behind the real service: what they are sent, how many at a time, and that nothing they fail at
 //! is a score.
 
+#[cfg(feature = "learner")]
+mod local;
 mod servers;
 
 use std::process::Command;

@@ -16,7 +16,7 @@ use gavel::learner::train::{Job, train};
 use gavel::rollout::{
     Group, NativeEngine, Prompt, RemoteEngine, RemoteSettings, RolloutEngine, SampleRequest, Wire,
 };
-use gavel::serving::{self, Limits, ModelSettings, Served};
+use gavel::serving::{self, Limits, ModelSettings};
 use graders::{Resources, Task};
 use policy::decode::{EngineLimits, Sampling};
 use policy::tokenizer::Tokenizer;
@@ -75,16 +75,12 @@ async fn serve(folder: &Path) -> Server {
         n_gpu_layers: None,
         max_batch: 8,
         context: None,
+        default_context: 32_768,
         cache_tokens: None,
         limits: Limits::default(),
     };
     let load = move || serving::load(&settings).map_err(|error| error.to_string());
-    let served = Served::start("tiny".to_owned(), Limits::default(), load, |_| ()).unwrap();
-    let server = Server::with(Options { model: Some(Arc::clone(&served)), ..Options::default() }).await;
-    while served.ready().is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
-    server
+    crate::openai::serve(Limits::default(), load, Options::default()).await
 }
 
 #[tokio::test]
