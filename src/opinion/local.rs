@@ -199,5 +199,7 @@ fn state(source: &Path) -> String {
         hash.update(metadata.len().to_le_bytes());
         hash.update(changed.unwrap_or_default().as_nanos().to_le_bytes());
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = format!("{:x}", hash.finalize());
+    hex.truncate(12);
+    hex
 }
