@@ -49,7 +49,7 @@ pub(crate) const KIND: Kind = Kind {
     languages: &[Language::Python],
     manifest: include_str!("../python/manifest.toml"),
     sources: snapshot::SOURCES,
-    revision: 3,
+    revision: 4,
     build: snapshot::build,
     trials: &[(Language::Python, "print(1)")],
     open,

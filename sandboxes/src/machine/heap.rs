@@ -84,14 +84,25 @@ pub(crate) fn joined(pages: &BTreeSet<u32>) -> Vec<(u32, u32)> {
     runs
 }
 
+/// A page and the byte that it begins with in the image.
+pub(crate) type Page = (u32, u8);
+
+/// All pages of these runs.
+pub(crate) fn pages_of(runs: &[(u32, u32)], image: &[u8]) -> Vec<Page> {
+    let pages = runs.iter().flat_map(|(first, end)| *first..*end);
+    pages.filter_map(|page| image.get(page as usize * PAGE).map(|byte| (page, *byte))).collect()
+}
+
 impl Running {
-    /// Writes to each of these runs of pages what stands there.
-    pub(crate) fn touch(&mut self, runs: &[(u32, u32)]) {
+    /// Writes to each of these pages what stands there.
+    ///
+    /// It is known and not read: a page that was looked at before it is written to is in the other cores' tables, from
+    /// which it then has to be taken.
+    pub(crate) fn touch(&mut self, pages: &[Page]) {
         let memory = self.memory_mut();
-        for page in runs.iter().flat_map(|(first, end)| *first..*end) {
-            if let Some(byte) = memory.get_mut(page as usize * PAGE) {
-                // A store that the compiler could leave out would be left out.
-                *byte = std::hint::black_box(*byte);
+        for (page, byte) in pages {
+            if let Some(place) = memory.get_mut(*page as usize * PAGE) {
+                *place = *byte;
             }
         }
     }
@@ -111,6 +122,13 @@ mod tests {
         let mut pages = BTreeSet::from([9]);
         note_written(&before, &after, &mut pages);
         assert_eq!(pages, BTreeSet::from([0, 1, 3, 9]));
+    }
+
+    #[test]
+    fn pages_are_told_with_their_first_byte() {
+        let mut image = vec![0; 3 * PAGE];
+        image[2 * PAGE] = 7;
+        assert_eq!(pages_of(&[(0, 1), (2, 4)], &image), [(0, 0), (2, 7)]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use wasmtime::{
 };
 
 pub use self::error::MachineError;
-pub(crate) use self::heap::{falling_sizes, fill_holes, joined, note_written};
+pub(crate) use self::heap::{Page, falling_sizes, fill_holes, joined, note_written, pages_of};
 pub(crate) use self::running::{Budget, Running, State, Stopped};
 pub(crate) use self::slots::{Slot, Slots};
 use crate::wasi::{self, World};

@@ -15,7 +15,9 @@ use super::written;
 use crate::Limits;
 use crate::guests::{InstallError, Workshop};
 use crate::link::{self, INITIALIZE, STACK_POINTER};
-use crate::machine::{Budget, Machine, MachineError, Prepared, Running, Stopped, falling_sizes, fill_holes};
+use crate::machine::{
+    Budget, Machine, MachineError, Page, Prepared, Running, Stopped, falling_sizes, fill_holes,
+};
 use crate::wasi::{Tree, World, WorldConfig};
 
 /// The package of the interpreter.
@@ -150,8 +152,8 @@ pub(super) struct Interpreter {
     pub(super) prepared: Prepared,
     pub(super) tree: Arc<Tree>,
     pub(super) entries: Entries,
-    /// Runs of pages that nearly every program writes to.
-    pub(super) written: Vec<(u32, u32)>,
+    /// Pages that nearly every program writes to.
+    pub(super) written: Vec<Page>,
 }
 
 impl Interpreter {
@@ -189,7 +191,7 @@ pub(super) fn build(workshop: &mut Workshop<'_>) -> Result<(), InstallError> {
     (workshop.progress)("compiling the snapshot");
     let code = workshop.machine.compile(&wasm)?;
     let entries = serde_json::to_vec(&entries).map_err(build_error)?;
-    let nothing = serde_json::to_vec::<[(u32, u32)]>(&[]).map_err(build_error)?;
+    let nothing = serde_json::to_vec::<[Page]>(&[]).map_err(build_error)?;
     let library = zstd::encode_all(pack(files).map_err(build_error)?.as_slice(), 9).map_err(build_error)?;
     let files =
         [(CODE_FILE, code), (ENTRIES_FILE, entries), (LIBRARY_FILE, library), (WRITTEN_FILE, nothing)];

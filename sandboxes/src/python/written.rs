@@ -8,7 +8,7 @@ use super::job::Job;
 use super::session::{Input, Session};
 use super::snapshot::Interpreter;
 use crate::guests::InstallError;
-use crate::machine::{Budget, Machine, Stopped, joined, note_written};
+use crate::machine::{Budget, Machine, Page, Stopped, joined, note_written, pages_of};
 use crate::{Limits, Program, TestProgram};
 
 /// What the watched programs may use.
@@ -57,12 +57,12 @@ if __name__ == "__main__":
 
 const INPUT: &[u8] = b"3\n1 2 3\n";
 
-/// Runs of pages that the watched programs write to. `image` is what the memory of an instance starts with.
+/// The pages that the watched programs write to, and what lies between them. `image` is what the memory of an instance starts with.
 pub(super) fn watch(
     machine: &Arc<Machine>,
     interpreter: &Interpreter,
     image: &[u8],
-) -> Result<Vec<(u32, u32)>, InstallError> {
+) -> Result<Vec<Page>, InstallError> {
     let program = Program::new(crate::Language::Python, PROGRAM);
     let tests = TestProgram { source: "assert total([2]) == 4".to_owned(), entry_point: None };
     let mut pages = BTreeSet::new();
@@ -78,5 +78,5 @@ pub(super) fn watch(
         }
         note_written(image, session.memory(), &mut pages);
     }
-    Ok(joined(&pages))
+    Ok(pages_of(&joined(&pages), image))
 }
