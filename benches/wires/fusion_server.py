@@ -15,6 +15,8 @@ from pydantic import BaseModel
 app = FastAPI()
 # As many at a time as the original lets run by default on a machine of this size.
 places = asyncio.Semaphore(os.cpu_count() or 1)
+# Bash takes the socket that uvloop gives it for a remote login and reads the user's `.bashrc`, unless it is nested.
+ENVIRONMENT = {**os.environ, "SHLVL": "2"}
 
 
 class RunCodeRequest(BaseModel):
@@ -33,7 +35,7 @@ async def run_code(asked: RunCodeRequest):
                 file.write(asked.code)
             started = time.time()
             process = await asyncio.create_subprocess_shell(
-                f"{sys.executable} {path}", executable="/bin/bash", cwd=folder, start_new_session=True,
+                f"{sys.executable} {path}", executable="/bin/bash", cwd=folder, start_new_session=True, env=ENVIRONMENT,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             out, err = await asyncio.wait_for(
                 process.communicate((asked.stdin or "").encode()), timeout=asked.run_timeout)
