@@ -82,12 +82,14 @@ pub struct Seconds {
     pub judge: f64,
     /// Forward, backward and optimiser.
     pub update: f64,
+    /// Handing the new weights to the engine.
+    pub sync: f64,
 }
 
 impl Seconds {
-    /// What none of the three is: data, records, checkpoints.
+    /// What none of these is: data, records, checkpoints.
     pub fn other(&self) -> f64 {
-        (self.total - self.sample - self.judge - self.update).max(0.0)
+        (self.total - self.sample - self.judge - self.update - self.sync).max(0.0)
     }
 
     /// Adds another step's.
@@ -96,6 +98,7 @@ impl Seconds {
         self.sample += more.sample;
         self.judge += more.judge;
         self.update += more.update;
+        self.sync += more.sync;
     }
 }
 
@@ -197,6 +200,7 @@ impl StepMetrics {
         all.add("seconds/sample", self.seconds.sample);
         all.add("seconds/judge", self.seconds.judge);
         all.add("seconds/update", self.seconds.update);
+        all.add("seconds/sync", self.seconds.sync);
         all.add("seconds/other", self.seconds.other());
         all.0
     }

@@ -78,19 +78,19 @@ impl<'a> Rollouts<'a> {
         }
     }
 
-    /// The policy has taken a step: it has taken `version` in all.
+    /// The policy has taken a step: it has taken `version` in all. Gives how long the learner had to wait until the
+    /// engine had the weights, or a copy of them.
     ///
     /// # Errors
     /// When the engine could not take the weights.
-    pub(super) fn follow(&self, policy: &Policy, version: u64) -> Result<()> {
+    pub(super) fn follow(&self, policy: &Policy, version: u64) -> Result<Duration> {
+        let clock = Instant::now();
         match self {
-            Self::Inline(collector) => Ok(collector.engine.lend(|engine| engine.sync(policy, version))?),
-            Self::Ahead(ahead) => {
-                // The learner goes on to change its own.
-                ahead.newest.put(policy.snapshot()?, version);
-                Ok(())
-            }
+            Self::Inline(collector) => collector.engine.lend(|engine| engine.sync(policy, version))?,
+            // The learner goes on to change its own.
+            Self::Ahead(ahead) => ahead.newest.put(policy.snapshot()?, version),
         }
+        Ok(clock.elapsed())
     }
 }
 

@@ -425,7 +425,7 @@ impl<'a> Learner<'a> {
         updated: &Updated,
         learning_rate: f64,
         clock: Instant,
-        update: Duration,
+        (update, syncing): (Duration, Duration),
     ) -> StepMetrics {
         let all: Vec<&Scored> = step.scored.iter().chain(&collected.left_out).collect();
         let mut metrics = super::summary_of_step::summarize(&all, &self.rubric, self.accuracy.as_deref());
@@ -463,6 +463,7 @@ impl<'a> Learner<'a> {
             sample: collected.waiting.as_secs_f64(),
             judge: collected.judging.as_secs_f64(),
             update: update.as_secs_f64(),
+            sync: syncing.as_secs_f64(),
         };
         metrics
     }

@@ -94,10 +94,11 @@ impl Summary<'_> {
         let seconds = self.history.seconds();
         let share = |part: f64| format!("{:.0} %", 100.0 * part / seconds.total);
         format!(
-            "sampling {}, judging {}, update {}, other {}",
+            "sampling {}, judging {}, update {}, weights to the engine {:.2} %, other {}",
             share(seconds.sample),
             share(seconds.judge),
             share(seconds.update),
+            100.0 * seconds.sync / seconds.total,
             share(seconds.other())
         )
     }
@@ -167,7 +168,7 @@ mod tests {
     fn a_run_is_told_in_a_line_and_a_page() {
         let mut history = History::default();
         for step in 1..=20 {
-            let seconds = Seconds { total: 10.0, sample: 5.0, judge: 0.5, update: 4.0 };
+            let seconds = Seconds { total: 10.0, sample: 5.0, judge: 0.5, update: 4.0, sync: 0.0 };
             history.steps.push(StepMetrics {
                 step,
                 n_completions: 128,
@@ -192,7 +193,7 @@ mod tests {
         assert_eq!(
             summary.line(),
             "held-out accuracy 30.5 % -> 94.0 %; 20 steps, 2,560 completions, 246,900 tokens sampled in 3 min 20 s \
-             (sampling 50 %, judging 5 %, update 40 %, other 5 %)"
+             (sampling 50 %, judging 5 %, update 40 %, weights to the engine 0.00 %, other 5 %)"
         );
         let page = summary.markdown();
         for text in [

@@ -116,13 +116,19 @@ fn run(
         )?;
         learner.observe(&updated.metrics, trained.len());
         learner.step = number;
-        rollouts.follow(&learner.policy, number)?;
+        let syncing = rollouts.follow(&learner.policy, number)?;
         learner.refresh_reference()?;
-        let update_time = updating.elapsed();
+        let update_time = updating.elapsed().saturating_sub(syncing);
 
         // Record.
-        let metrics =
-            learner.metrics(&step, &collected, &updated, settings.learning_rate, clock, update_time);
+        let metrics = learner.metrics(
+            &step,
+            &collected,
+            &updated,
+            settings.learning_rate,
+            clock,
+            (update_time, syncing),
+        );
         learner.remember(&metrics);
         hooks.on_groups(number, &learner.judged(&step, &collected))?;
         hooks.on_step(&metrics)?;

@@ -156,7 +156,7 @@ mod tests {
             entropy: Some(0.8),
             length: Some(31.4),
             sampled_tokens_per_second: Some(8123.4),
-            seconds: Seconds { total: 2.0, sample: 1.0, judge: 0.1, update: 0.8 },
+            seconds: Seconds { total: 2.0, sample: 1.0, judge: 0.1, update: 0.8, sync: 0.0 },
             ..StepMetrics::default()
         };
         assert_eq!(
